@@ -1,0 +1,78 @@
+"""Prompts are personal data: turned to text once, hashed with the home's own key, kept apart from the money."""
+
+import hmac
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from tracking.durable_files import create_exclusively
+from tracking.errors import ArgumentError
+
+PromptPolicy = Literal["store", "hash", "drop"]
+
+PREFIX_CHARS = 4096
+"""Providers cache prefixes from 1,024 tokens on, some 4,096 characters; a shorter prompt has no prefix hash."""
+
+
+def prompt_text(prompt: object) -> str:
+    """A prompt as text: text as it is, a list of chat messages as canonical JSON.
+
+    Raises:
+        ArgumentError: blank. The prompt itself is never part of an error.
+    """
+    text = prompt if isinstance(prompt, str) else json.dumps(prompt, sort_keys=True, ensure_ascii=False, default=_plain)
+    if not text.strip() or text in ("[]", "{}", "null"):
+        raise ArgumentError("prompt", "is blank")
+    # A lone surrogate cannot be written as UTF-8; the paid call still has to be recorded.
+    return text.encode(errors="replace").decode()
+
+
+def _plain(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(cast(bytes, value))} bytes>"
+    return cast(Any, vars(value)) if hasattr(value, "__dict__") else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTrace:
+    """What of a prompt goes to disk. Lengths in characters; hashes are HMAC-SHA-256, hex."""
+
+    text: str | None
+    chars: int
+    hmac: str | None
+    prefix_hmac: str | None
+
+
+class PromptKeeper:
+    """Applies one prompt policy with the key of one home."""
+
+    def __init__(self, keys: Path, policy: PromptPolicy, redact: Callable[[str], str] | None) -> None:
+        self._key_file = keys / "prompt.key"
+        self._policy = policy
+        self._redact = redact
+        self._key: bytes | None = None
+
+    def trace(self, prompt: object) -> PromptTrace:
+        text = prompt_text(prompt)
+        if self._redact is not None:
+            text = self._redact(text)
+        if self._policy == "drop":
+            return PromptTrace(None, len(text), None, None)
+        return PromptTrace(
+            text=text if self._policy == "store" else None,
+            chars=len(text),
+            hmac=self._hash(text),
+            prefix_hmac=self._hash(text[:PREFIX_CHARS]) if len(text) >= PREFIX_CHARS else None,
+        )
+
+    def _hash(self, text: str) -> str:
+        if self._key is None:
+            create_exclusively(self._key_file, os.urandom(32))
+            self._key = self._key_file.read_bytes()
+        return hmac.digest(self._key, text.encode(), "sha256").hex()

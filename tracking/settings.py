@@ -1,0 +1,23 @@
+"""Settings of a process that records or reads: environment variables with the prefix `LLM_COST_`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tracking.journal import Durability
+from tracking.prompt import PromptPolicy
+
+DEFAULT_HOME = Path("llm-cost-data")
+
+
+class ProcessSettings(BaseSettings):
+    """`LLM_COST_HOME`, `LLM_COST_DURABILITY`, `LLM_COST_PROMPT_POLICY`, `LLM_COST_ON_UNKNOWN_MODEL`, `LLM_COST_ON_ERROR`."""
+
+    model_config = SettingsConfigDict(env_prefix="LLM_COST_", frozen=True)
+
+    home: Path = DEFAULT_HOME
+    durability: Durability = "interval"
+    prompt_policy: PromptPolicy = "store"
+    on_unknown_model: Literal["raise", "record"] = "raise"
+    on_error: Literal["raise", "log"] = "raise"

@@ -1,0 +1,95 @@
+"""Who a call was for: turning an application's own objects into stable references."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from tracking.errors import ArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class TrackableRef:
+    """A business object by type and id, as the ledger keeps it."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "TrackableRef":
+        """`"Assignment:42"` as a reference; the id may itself hold colons."""
+        kind, separator, identity = text.partition(":")
+        if not separator or not kind.strip() or not identity.strip():
+            raise ArgumentError("trackable", "is not of the form Type:id, e.g. Assignment:42")
+        return cls(kind, identity)
+
+    @classmethod
+    def of(cls, value: object, argument: str = "trackable") -> "TrackableRef":
+        """Any business object as a reference: a reference, `("Assignment", 42)`, or an object with an id.
+
+        Django, SQLAlchemy, pydantic, dataclass and plain objects are all taken by class name and primary key.
+
+        Raises:
+            ArgumentError: no type, or no id yet (an object that was not saved).
+        """
+        if isinstance(value, TrackableRef):
+            return cls(_text(argument, value.type), identity_text(argument, value.id))
+        if isinstance(value, tuple | list):
+            pair = cast("tuple[object, ...] | list[object]", value)
+            if len(pair) != 2 or not isinstance(pair[0], str):
+                raise ArgumentError(argument, 'is not a pair of type and id, e.g. ("Assignment", 42)')
+            return cls(_text(argument, pair[0]), identity_text(argument, pair[1]))
+        if isinstance(value, str | bytes | int | float | bool | dict | set | type):
+            raise ArgumentError(argument, f'is a {type(value).__name__}; give an object, or ("Assignment", 42)')
+        return cls(_type_name(value), identity_text(argument, _identity(argument, value)))
+
+
+def user_id_of(value: object, argument: str = "user") -> str:
+    """A user's id: of an object with one, or the id itself (text, whole number or UUID)."""
+    if isinstance(value, str | int | UUID):
+        return identity_text(argument, value)
+    return identity_text(argument, _identity(argument, value))
+
+
+def identity_text(argument: str, value: object) -> str:
+    """An id as text. The value itself never appears in the error."""
+    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+        raise ArgumentError(
+            argument, f"has an id of type {type(value).__name__}, expected text, a whole number or UUID"
+        )
+    return _text(argument, str(value))
+
+
+def _text(argument: str, value: str) -> str:
+    if not value.strip():
+        raise ArgumentError(argument, "is blank")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError(argument, "holds a character that is not valid Unicode") from None
+    return value
+
+
+def _type_name(value: object) -> str:
+    # Django's deferred and proxy classes keep the model's name in _meta, not in __name__.
+    django_meta = getattr(type(value), "_meta", None)
+    concrete = getattr(django_meta, "concrete_model", None) or type(value)
+    return concrete.__name__
+
+
+def _identity(argument: str, value: object) -> object:
+    for attribute in ("pk", "id"):
+        identity = getattr(value, attribute, None)
+        if identity is not None:
+            return identity
+    sqlalchemy: Any = sys.modules.get("sqlalchemy")
+    state: Any = sqlalchemy.inspect(value, raiseerr=False) if sqlalchemy else None
+    primary_key = getattr(state, "identity", None)
+    if primary_key:
+        return primary_key[0] if len(primary_key) == 1 else ",".join(str(part) for part in primary_key)
+    if hasattr(value, "id") or hasattr(value, "pk") or state is not None:
+        raise ArgumentError(argument, f"is a {type(value).__name__} without an id: save it first")
+    raise ArgumentError(argument, f"is a {type(value).__name__}, which has no id")

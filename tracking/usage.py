@@ -1,0 +1,121 @@
+"""Counts of one call, in the terms of OpenTelemetry's GenAI conventions.
+
+`input_tokens` and `output_tokens` are the provider's totals; cached and reasoning counts are
+subsets of them, so nothing is ever derived by adding or subtracting across conventions.
+Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from tracking.errors import UsageError
+
+MAX_COUNT = 2**63 - 1
+
+TOKEN_COUNTS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+"""The counts with a ledger column of their own. Everything else is one of `other_units`."""
+
+SUBSETS = (
+    (("cache_read_tokens", "cache_write_tokens"), "input_tokens"),
+    (("cache_write_1h_tokens",), "cache_write_tokens"),
+    (("reasoning_tokens",), "output_tokens"),
+)
+
+Quantity = int | Decimal
+"""A whole count, or an exact measure such as 12.5 seconds of audio."""
+
+
+def as_quantity(name: str, value: object) -> Quantity:
+    """`value` as an exact, non-negative quantity below 2^63; floats by their shortest decimal form.
+
+    Raises:
+        UsageError: not a number, a boolean, NaN, infinite, negative or too large.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise UsageError(f"{name} is a {type(value).__name__}, not a number")
+    quantity = Decimal(repr(value)) if isinstance(value, float) else value
+    if isinstance(quantity, Decimal):
+        if not quantity.is_finite():
+            raise UsageError(f"{name} ({value}) is not a finite number")
+        if quantity == quantity.to_integral_value():
+            quantity = int(quantity)
+    if quantity < 0:
+        raise UsageError(f"{name} ({value}) is negative")
+    if quantity > MAX_COUNT:
+        raise UsageError(f"{name} ({value}) is larger than {MAX_COUNT}")
+    return quantity
+
+
+def as_count(name: str, value: object) -> int:
+    """`value` as a non-negative whole number below 2^63, or UsageError."""
+    quantity = as_quantity(name, value)
+    if not isinstance(quantity, int):
+        raise UsageError(f"{name} ({value}) is not a whole number")
+    return quantity
+
+
+def check_subsets(counts: Mapping[str, int | None]) -> None:
+    """Refuse counts of which a part exceeds its whole, naming both values."""
+    for parts, whole in SUBSETS:
+        known = {part: count for part in parts if (count := counts.get(part))}
+        if not known:
+            continue
+        limit = counts.get(whole)
+        named = " + ".join(f"{part} ({count})" for part, count in known.items())
+        if limit is None:
+            raise UsageError(f"{named} given without {whole}")
+        if sum(known.values()) > limit:
+            raise UsageError(f"{named} exceeds {whole} ({limit})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Counts of one call. `None` means the provider did not say; it is never zero.
+
+    Raises:
+        UsageError: a count is negative, not a whole number, or exceeds the count it is part of.
+    """
+
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    other_units: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
+    """Further units by their catalogue name: audio, image and video tokens, searches, seconds, pages."""
+
+    def __post_init__(self) -> None:
+        for name in TOKEN_COUNTS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, as_count(name, value))
+        check_subsets(self.token_counts())
+        others = {name: as_quantity(name, value) for name, value in self.other_units.items()}
+        object.__setattr__(self, "other_units", MappingProxyType(others))
+
+    def token_counts(self) -> dict[str, int | None]:
+        return {name: getattr(self, name) for name in TOKEN_COUNTS}
+
+    @property
+    def token_count(self) -> int | None:
+        """Input plus output; `None` only where neither is known (an embedding has no output)."""
+        known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
+        return sum(known) if known else None
+
+    def other_units_json(self) -> str | None:
+        """`other_units` as canonical JSON with exact numbers, or `None` when there are none."""
+        if not self.other_units:
+            return None
+        pairs = (f"{json.dumps(name)}:{value}" for name, value in sorted(self.other_units.items()))
+        return "{" + ",".join(pairs) + "}"
