@@ -1,6 +1,6 @@
 """Attribution set once per request, right under threads and asyncio."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -19,7 +19,7 @@ def attribution(
     tenant: str | None = None,
     tags: Mapping[str, Any] | None = None,
     trace_id: str | None = None,
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Default arguments for every `record()` and `call()` inside the block; inner blocks add to outer ones."""
     given = {
         "user": user,

@@ -1,6 +1,5 @@
 """`CostCalculator`: the exact cost of one answer, with its receipt."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
@@ -11,10 +10,11 @@ from tracking.errors import UsageError
 from tracking.extraction import CATALOGUE_UNIT
 from tracking.record import PricingStatus, to_cost_usd, to_micro_usd
 from tracking.response import LLMResponse
-from tracking.usage import Quantity, Usage
+from tracking.usage import Quantity, Usage, as_quantity
 
 if TYPE_CHECKING:
     import genai_prices
+    from genai_prices.types import TieredPrices
 
 PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 """The context genai-prices computes in by default, whatever the calling application has set."""
@@ -126,23 +126,29 @@ def _catalogue_usage(usage: Usage) -> "genai_prices.Usage":
 def _receipt(price: Price, usage: "genai_prices.Usage", counts: Usage, usd: Decimal) -> tuple[CostLine, ...]:
     """The lines that make up `usd`, in the catalogue's order; whatever they leave open is a line of its own."""
     from genai_prices.decompose import compute_leaf_values
-    from genai_prices.types import TieredPrices, calc_unit_price
+    from genai_prices.types import calc_unit_price
     from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
 
     registry = _get_registry()
     priced = [(registry.unit_for_price_key(key), rate) for key, rate in vars(price.rates).items() if rate is not None]
     by_usage = {unit.usage_key: unit for unit, _ in priced if unit.usage_key != "requests"}
-    quantities: Mapping[str, Quantity] = compute_leaf_values(set(by_usage), usage, by_usage) | {"requests": 1}
+    leaves = compute_leaf_values(set(by_usage), usage, by_usage) | {"requests": 1}
+    quantities = {name: as_quantity(name, leaf) for name, leaf in leaves.items()}
     total_input = counts.input_tokens or 0
     lines: list[CostLine] = []
     for unit, rate in priced:
         quantity = quantities[unit.usage_key]
         amount = calc_unit_price(rate, quantity, total_input, unit.per)
-        if isinstance(rate, TieredPrices):
-            rate = next((tier.price for tier in reversed(rate.tiers) if total_input > tier.start), rate.base)
         if quantity:
-            lines.append(CostLine(unit.usage_key, quantity, rate, unit.per, amount))
+            lines.append(CostLine(unit.usage_key, quantity, _rate_for(rate, total_input), unit.per, amount))
     rest = usd - sum((line.amount for line in lines), Decimal(0))
     if rest:
         lines.append(CostLine("minimum_charge", 1, rest, 1, rest))
     return tuple(lines)
+
+
+def _rate_for(rate: "Decimal | TieredPrices", total_input: int) -> Decimal:
+    """The one rate of the whole request: a tier is strictly above its start, on total input."""
+    if isinstance(rate, Decimal):
+        return rate
+    return next((tier.price for tier in reversed(rate.tiers) if total_input > tier.start), rate.base)

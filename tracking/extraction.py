@@ -152,11 +152,10 @@ def finish_reason_of(body: Mapping[str, Any]) -> str | None:
     for field in ("stop_reason", "stopReason", "finish_reason", "status"):
         if isinstance(reason := body.get(field), str):
             return reason
-    for field in ("choices", "candidates"):
-        for choice in body.get(field) or ():
-            reason = choice.get("finish_reason") or choice.get("finishReason")
-            if isinstance(reason, str):
-                return reason
+    for choice in (*_listed(body.get("choices")), *_listed(body.get("candidates"))):
+        reason = _inside(choice, "finish_reason") or _inside(choice, "finishReason")
+        if isinstance(reason, str):
+            return reason
     return None
 
 
@@ -164,26 +163,27 @@ def text_of(body: Mapping[str, Any]) -> str | None:
     """The answer's text, where it has one in a shape known here."""
     if isinstance(text := body.get("output_text"), str):
         return text
-    parts: list[str] = []
-    for choice in body.get("choices") or ():
-        message = choice.get("message") or {}
-        parts += _texts(message.get("content"))
-    for candidate in body.get("candidates") or ():
-        parts += _texts((candidate.get("content") or {}).get("parts"))
-    for item in body.get("output") or () if isinstance(body.get("output"), list) else ():
-        parts += _texts(item.get("content"))
-    if isinstance(body.get("output"), Mapping):
-        parts += _texts((body["output"].get("message") or {}).get("content"))
-    if isinstance(message := body.get("message"), Mapping):
-        parts += _texts(cast("Mapping[str, Any]", message).get("content"))
-    parts += _texts(body.get("content"))
+    contents: list[Any] = [body.get("content")]
+    contents += [_inside(choice, "message", "content") for choice in _listed(body.get("choices"))]
+    contents += [_inside(candidate, "content", "parts") for candidate in _listed(body.get("candidates"))]
+    contents += [_inside(item, "content") for item in _listed(body.get("output"))]
+    contents += [_inside(body, "output", "message", "content"), _inside(body, "message", "content")]
+    parts = [text for content in contents for text in _texts(content)]
     return "".join(parts) if parts else None
+
+
+def _listed(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def _inside(value: Any, *names: str) -> Any:
+    for name in names:
+        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _texts(content: Any) -> list[str]:
     if isinstance(content, str):
         return [content]
-    if not isinstance(content, list):
-        return []
-    blocks = [cast("Mapping[str, Any]", block) for block in cast("list[Any]", content) if isinstance(block, Mapping)]
-    return [block["text"] for block in blocks if isinstance(block.get("text"), str) and not block.get("thought")]
+    blocks = [block for block in _listed(content) if not _inside(block, "thought")]
+    return [text for block in blocks if isinstance(text := _inside(block, "text"), str)]

@@ -78,9 +78,10 @@ class JournalWriter:
         """
         with self._lock:
             try:
-                if self._descriptor is None or self._size + len(line) > self._rotate_bytes:
-                    self._open_next()
-                self._write_whole(line)
+                descriptor = self._descriptor
+                if descriptor is None or self._size + len(line) > self._rotate_bytes:
+                    descriptor = self._open_next()
+                self._write_whole(descriptor, line)
             except OSError as error:
                 raise LedgerError(
                     f"journal {self._path or self._directory} refused a record: {error.strerror}"
@@ -104,7 +105,7 @@ class JournalWriter:
             self._release()
         self._wake.set()
 
-    def _open_next(self) -> None:
+    def _open_next(self) -> int:
         self._sync()
         self._release()
         while True:
@@ -118,20 +119,20 @@ class JournalWriter:
         self._descriptor, self._path, self._size = descriptor, path, 0
         if self._durability != "process":
             sync_directory(self._directory)
+        return descriptor
 
-    def _write_whole(self, line: bytes) -> None:
-        assert self._descriptor is not None
+    def _write_whole(self, descriptor: int, line: bytes) -> None:
         try:
-            written = os.write(self._descriptor, line)
+            written = os.write(descriptor, line)
             if written != len(line):
                 raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
         except OSError:
             try:
-                os.ftruncate(self._descriptor, self._size)
+                os.ftruncate(descriptor, self._size)
             except OSError:
                 # The torn line stays the last one of a file nobody writes to again.
                 with contextlib.suppress(OSError):
-                    os.fdatasync(self._descriptor)
+                    os.fdatasync(descriptor)
                 self._release()
             raise
         self._size += len(line)
@@ -153,11 +154,10 @@ class JournalWriter:
         pending, self._unsynced = self._unsynced, []
         self._release()
         try:
-            self._open_next()
+            descriptor = self._open_next()
             for line in pending:
-                self._write_whole(line)
-            assert self._descriptor is not None
-            os.fdatasync(self._descriptor)
+                self._write_whole(descriptor, line)
+            os.fdatasync(descriptor)
         except OSError as error:
             self._unsynced = pending
             raise LedgerError(f"journal in {self._directory} cannot be synced: {error.strerror}") from cause
@@ -175,8 +175,8 @@ class JournalWriter:
             )
             self._syncer.start()
 
-    def _forget_after_fork(self) -> None:
-        """In the child: the file, its lock and its unsynced lines are the parent's."""
+    def forget_parent(self) -> None:
+        """In a child after fork: the file, its lock and its unsynced lines are the parent's."""
         self._lock = threading.Lock()
         self._release()
         self._unsynced = []
@@ -200,7 +200,7 @@ _live_writers: "weakref.WeakSet[JournalWriter]" = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     for writer in list(_live_writers):
-        writer._forget_after_fork()  # pyright: ignore[reportPrivateUsage]
+        writer.forget_parent()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

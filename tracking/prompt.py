@@ -13,6 +13,9 @@ from tracking.errors import ArgumentError
 
 PromptPolicy = Literal["store", "hash", "drop"]
 
+WITHHELD = object()
+"""In place of a prompt: the call had one, but whoever records it was not given it. All its columns are NULL."""
+
 PREFIX_CHARS = 4096
 """Providers cache prefixes from 1,024 tokens on, some 4,096 characters; a shorter prompt has no prefix hash."""
 
@@ -44,7 +47,7 @@ class PromptTrace:
     """What of a prompt goes to disk. Lengths in characters; hashes are HMAC-SHA-256, hex."""
 
     text: str | None
-    chars: int
+    chars: int | None
     hmac: str | None
     prefix_hmac: str | None
 
@@ -59,6 +62,8 @@ class PromptKeeper:
         self._key: bytes | None = None
 
     def trace(self, prompt: object) -> PromptTrace:
+        if prompt is WITHHELD:
+            return PromptTrace(None, None, None, None)
         text = prompt_text(prompt)
         if self._redact is not None:
             text = self._redact(text)

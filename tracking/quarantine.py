@@ -27,13 +27,7 @@ class Quarantine:
         """Keep what is known of one refused call; returns the file it went to."""
         if self._path is None or self._pid != os.getpid():
             self._path, self._pid = self._directory / f"refused-{writer_name()}.jsonl", os.getpid()
-        entry = {
-            "refused_at": datetime.now(UTC).isoformat(),
-            "error": type(reason).__name__,
-            "reason": str(reason),
-            **context,
-            "answer": usage_part(answer),
-        }
+        entry = refusal(reason, answer) | {"refused_at": datetime.now(UTC).isoformat(), **context}
         line = (json.dumps(entry, default=str) + "\n").encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
         try:
@@ -41,6 +35,11 @@ class Quarantine:
         finally:
             os.close(descriptor)
         return self._path
+
+
+def refusal(reason: Exception, answer: object) -> dict[str, Any]:
+    """Why a call was refused, and what it used: everything but what was said."""
+    return {"error": type(reason).__name__, "reason": str(reason), "answer": usage_part(answer)}
 
 
 def usage_part(answer: object) -> dict[str, Any] | None:

@@ -60,7 +60,7 @@ SHOWN_FIELDS = frozenset(
     {*TOKEN_COUNTS, "token_count", "cost_usd", "micro_usd", "occurred_at", "recorded_at", "attempt", "latency_ms"}
     | {"ttft_ms", "pricing_status", "charge_class", "status", "stream"}
 )
-"""Fields whose refused value an error may repeat: numbers, instants and fixed words. No text of a person is among them."""
+"""Fields whose refused value an error may repeat: numbers, instants and fixed words, never a person's text."""
 
 
 class LLMUsageRecord(BaseModel):

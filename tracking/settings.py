@@ -12,7 +12,7 @@ DEFAULT_HOME = Path("llm-cost-data")
 
 
 class ProcessSettings(BaseSettings):
-    """`LLM_COST_HOME`, `LLM_COST_DURABILITY`, `LLM_COST_PROMPT_POLICY`, `LLM_COST_ON_UNKNOWN_MODEL`, `LLM_COST_ON_ERROR`."""
+    """`LLM_COST_HOME`, `_DURABILITY`, `_PROMPT_POLICY`, `_ON_UNKNOWN_MODEL` and `_ON_ERROR`."""
 
     model_config = SettingsConfigDict(env_prefix="LLM_COST_", frozen=True)
 

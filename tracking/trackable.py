@@ -7,6 +7,8 @@ from uuid import UUID
 
 from tracking.errors import ArgumentError
 
+NOT_OBJECTS: tuple[type[Any], ...] = (str, bytes, int, float, dict, set, type)
+
 
 @dataclass(frozen=True, slots=True)
 class TrackableRef:
@@ -42,7 +44,7 @@ class TrackableRef:
             if len(pair) != 2 or not isinstance(pair[0], str):
                 raise ArgumentError(argument, 'is not a pair of type and id, e.g. ("Assignment", 42)')
             return cls(_text(argument, pair[0]), identity_text(argument, pair[1]))
-        if isinstance(value, str | bytes | int | float | bool | dict | set | type):
+        if isinstance(value, NOT_OBJECTS):
             raise ArgumentError(argument, f'is a {type(value).__name__}; give an object, or ("Assignment", 42)')
         return cls(_type_name(value), identity_text(argument, _identity(argument, value)))
 

@@ -36,13 +36,13 @@ class CostTracker:
 
     Thread-safe, asyncio-safe and fork-safe; `record()` never waits for another process. Settings not given here
     come from `LLM_COST_*` variables (see `ProcessSettings`). `redact` is applied to every prompt before anything
-    touches the disk.
+    touches the disk. `quarantine` is where refused calls are kept (default: `quarantine/` in the home).
 
     Raises:
         LedgerError: the home cannot be written or is from a newer version.
     """
 
-    UnknownModelError: ClassVar[type[UnknownModelError]] = UnknownModelError
+    UnknownModelError: ClassVar = UnknownModelError
 
     def __init__(
         self,
@@ -53,10 +53,11 @@ class CostTracker:
         durability: Durability | None = None,
         prompt_policy: PromptPolicy | None = None,
         redact: Callable[[str], str] | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         from tracking.settings import ProcessSettings
 
-        given = {
+        given: dict[str, Any] = {
             "home": None if home is None else Path(home),
             "on_unknown_model": on_unknown_model,
             "on_error": on_error,
@@ -73,7 +74,7 @@ class CostTracker:
         self._calculator = CostCalculator()
         self._journal = JournalWriter(self.home.journal, settings.durability)
         self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact)
-        self._quarantine = Quarantine(self.home.quarantine)
+        self._quarantine = quarantine or Quarantine(self.home.quarantine)
         self._kept_prices: set[str] = set()
 
     def record(
@@ -225,6 +226,7 @@ def _row(
     options: CallOptions,
 ) -> LLMUsageRecord:
     event_key = event_key_of(response, options.get("idempotency_key"))
+    counts: dict[str, Any] = {**response.usage.token_counts()}
     return LLMUsageRecord(
         event_key=event_key,
         record_id=record_id_of(event_key, response),
@@ -235,7 +237,7 @@ def _row(
         llm_family=cost.llm_family,
         provider=response.provider,
         model=response.model,
-        **response.usage.token_counts(),
+        **counts,
         other_units=response.usage.other_units_json(),
         token_count=response.usage.token_count,
         cost_usd=cost.cost_usd,
@@ -273,5 +275,5 @@ def _known(arguments: Mapping[str, object], options: CallOptions) -> dict[str, s
         except (ArgumentError, ValueError):
             known[name] = None
     occurred_at = options.get("occurred_at")
-    known["occurred_at"] = occurred_at.isoformat() if isinstance(cast(object, occurred_at), datetime) else None
+    known["occurred_at"] = str(occurred_at) if isinstance(cast(object, occurred_at), datetime) else None
     return known

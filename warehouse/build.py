@@ -1,0 +1,50 @@
+"""The build: seal, dbt, publish."""
+
+import time
+from dataclasses import dataclass
+
+import duckdb
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.dbt import DbtReport, run_dbt
+from warehouse.locks import building
+from warehouse.publish import publish
+from warehouse.seal import SealReport, seal
+from warehouse.sources import create_sources
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What one build did, and how long it took in seconds."""
+
+    sealed: SealReport
+    dbt: DbtReport
+    seconds: float
+
+
+def build(home: Home, *, full_refresh: bool = False) -> BuildReport:
+    """Bring every report up to date with everything recorded so far.
+
+    Raises:
+        LedgerError: the home cannot be used.
+        BuildError: a model or test failed; the published warehouse is what it was before.
+    """
+    started = time.monotonic()
+    sealed = seal(home)
+    with building(home):
+        prepare(home)
+        dbt = run_dbt(home, full_refresh=full_refresh)
+        publish(home)
+    return BuildReport(sealed, dbt, time.monotonic() - started)
+
+
+def prepare(home: Home) -> None:
+    """Make what dbt reads from the manifest as it is now. Call it while holding the build lock."""
+    try:
+        with duckdb.connect(home.build_database) as connection:
+            home.build_database.chmod(0o600)
+            connection.execute("set TimeZone = 'UTC'")
+            create_sources(connection, home)
+    except duckdb.IOException as error:
+        raise LedgerError(f"{home.build_database} cannot be opened: {error}") from error

@@ -1,0 +1,33 @@
+"""The command line `llm-cost`: one module per group of commands, each command with an example in its help."""
+
+import sys
+
+import typer
+
+from tracking.errors import CostTrackingError
+from warehouse.cli import demo, ledger, reports, ui
+from warehouse.cli.output import complain
+from warehouse.dbt import BuildError
+
+app = typer.Typer(
+    name="llm-cost",
+    help="What each LLM call, user and piece of work costs: exact, and proven to sum to the ledger.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for module in (ledger, reports, demo, ui):
+    module.register(app)
+
+
+def run() -> None:
+    """Run the command line: exit code 0 done, 1 something failed or was refused, 2 bad input."""
+    try:
+        app()
+    except BuildError as error:
+        complain(str(error))
+        sys.exit(1)
+    except CostTrackingError as error:
+        complain(str(error))
+        sys.exit(2)

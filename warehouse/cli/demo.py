@@ -1,0 +1,88 @@
+"""The command demo: a month of a teaching platform, from the calls to the proof."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.build import build
+from warehouse.cli.ledger import describe_build, describe_seal
+from warehouse.cli.output import HomeOption, complain, progress_bar, say, say_table
+from warehouse.demo import DEFAULT_CALLS, play
+from warehouse.proof import CutProof, prove
+from warehouse.reading import open_warehouse
+
+DEMO_HOME = Path("llm-cost-demo")
+MARKER = "demo.txt"
+
+REPORTS = {
+    "Cost per day": "select reporting_date, requests, unpriced_requests, token_count, cost_usd from cost_per_day"
+    " order by reporting_date",
+    "Cost per user, the ten highest": "select user_id, requests, unpriced_requests, token_count, cost_usd"
+    " from cost_per_user order by cost_usd desc nulls last limit 10",
+    "Cost per assignment, the ten highest": "select assignment_id, requests, unpriced_requests, token_count, cost_usd"
+    " from cost_per_assignment order by cost_usd desc nulls last limit 10",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: llm-cost demo")(demo)
+
+
+def demo(
+    calls: Annotated[int, typer.Option(min=1, help="How many calls to play.")] = DEFAULT_CALLS,
+    home: HomeOption = None,
+) -> None:
+    """Play a month of a teaching platform through the tracker, build the reports, and prove them.
+
+    Plays into ./llm-cost-demo, never into a home that holds a ledger of your own. Playing again adds nothing.
+    """
+    target = Home(home if home is not None else DEMO_HOME)
+    _claim(target)
+    with progress_bar("playing September 2026", calls) as advance:
+        recorded = play(target.root, calls, progress=advance)
+    say(f"Recorded {recorded:,} calls in {target.root}")
+    report = build(target)
+    say(describe_seal(report.sealed))
+    say(describe_build(report))
+    with open_warehouse(target) as connection:
+        for title, query in REPORTS.items():
+            result = connection.execute(query)
+            columns = [column[0] for column in result.description or []]
+            say_table(columns, result.fetchall(), title=title)
+        proofs = prove(connection)
+    _say_proof(proofs)
+    if not all(proof.holds for proof in proofs):
+        complain("a report does not sum to the ledger")
+        sys.exit(1)
+    in_ledger = proofs[0].ledger["requests"]
+    if in_ledger < recorded:
+        complain(f"the ledger holds {in_ledger:,} requests of {recorded:,} recorded")
+        sys.exit(1)
+    say("What to open next:")
+    option = f"--home {target.root}"
+    say(f"  llm-cost top assignments {option}")
+    say(f"  llm-cost sql \"select * from fct_usage where status = 'partial' limit 5\" {option}")
+    say(f"  llm-cost ui {option}")
+
+
+def _claim(home: Home) -> None:
+    """Make `home` a demo's, unless it is somebody's ledger."""
+    marker = home.root / MARKER
+    if home.ledger_toml.exists() and not marker.exists():
+        raise LedgerError(f"home {home.root} holds a ledger that is not a demo's; give another --home")
+    home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    marker.write_text("Played by `llm-cost demo`. Nobody paid for these calls.\n", encoding="utf-8")
+    home.open()
+
+
+def _say_proof(proofs: list[CutProof]) -> None:
+    measures = list(proofs[0].ledger)
+    rows: list[tuple[object, ...]] = [("ledger", None, *proofs[0].ledger.values(), None)]
+    for proof in proofs:
+        rows.append((proof.cut, proof.rows, *proof.sums.values(), "equal" if proof.holds else "DIFFERENT"))
+    title = "Proof: every report sums to the ledger, to the last digit"
+    say_table(["relation", "rows", *measures, "proof"], rows, title=title)

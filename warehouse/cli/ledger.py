@@ -1,0 +1,117 @@
+"""Commands that write: import, seal, build."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from warehouse.build import BuildReport, build
+from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json
+from warehouse.importing import Defaults, ImportReport, import_files
+from warehouse.seal import SealReport, seal
+
+
+def register(app: typer.Typer) -> None:
+    app.command(name="import", epilog="Example: llm-cost import calls.jsonl --user teacher-1 --trackable Assignment:1")(
+        import_
+    )
+    app.command(name="seal", epilog="Example: llm-cost seal")(seal_)
+    app.command(name="build", epilog="Example: llm-cost build --home /var/lib/llm-cost")(build_)
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines: {provider, response} and optional fields.")],
+    user: Annotated[str | None, typer.Option(help="For lines without a user.")] = None,
+    trackable: Annotated[str | None, typer.Option(help="For lines without one, as Type:id.")] = None,
+    request_type: Annotated[str | None, typer.Option(help="For lines without one.")] = None,
+    provider: Annotated[str | None, typer.Option(help="For lines without a provider.")] = None,
+    model: Annotated[str | None, typer.Option(help="For answers that name no model, as Bedrock's.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="What lines without an id are known by; default: file name.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record calls from files of JSON lines. Importing a file again adds nothing.
+
+    Unknown models are recorded unpriced. Refused lines are listed and kept in quarantine/; the exit code is then 1.
+    """
+    defaults = Defaults(user, trackable, request_type, provider, model)
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    with progress_bar("importing", size) as advance:
+        report = import_files(home_of(home), files, defaults, source, advance)
+    if as_json:
+        say_json(_import_json(report))
+    else:
+        say(
+            f"{report.lines:,} lines: {report.recorded:,} recorded ({report.unpriced:,} of them unpriced), "
+            f"{len(report.refusals):,} refused"
+        )
+    for refusal in report.refusals:
+        complain(f"{refusal.source} line {refusal.line} refused: {refusal.reason}")
+    if report.refusals:
+        raise typer.Exit(1)
+
+
+def seal_(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Turn what was recorded so far into segments. A build does this first; alone it makes room in journal/."""
+    report = seal(home_of(home))
+    if as_json:
+        say_json({name: getattr(report, name) for name in report.__slots__})
+    else:
+        say(describe_seal(report))
+
+
+def build_(
+    home: HomeOption = None,
+    full_refresh: Annotated[bool, typer.Option(help="Rebuild every day, not just the changed ones.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring every report up to date: seal, build and test with dbt, publish warehouse.duckdb."""
+    target = home_of(home)
+    report = build(target, full_refresh=full_refresh)
+    if as_json:
+        say_json(_build_json(report))
+    else:
+        say(describe_seal(report.sealed))
+        say(describe_build(report))
+        say(f"Published {target.warehouse_database}")
+
+
+def describe_seal(report: SealReport) -> str:
+    noted = [
+        (report.duplicates, "known already"),
+        (report.superseded, "superseded by a more complete row"),
+        (report.conflicts, "under a reused response id"),
+        (report.quarantined, "lines quarantined"),
+    ]
+    extras = "".join(f", {count:,} {what}" for count, what in noted if count)
+    return f"Sealed {report.rows:,} new rows in {report.segments:,} segments{extras}"
+
+
+def describe_build(report: BuildReport) -> str:
+    dbt = report.dbt
+    return (
+        f"Built {dbt.models} models, {dbt.tests} tests and {dbt.unit_tests} unit tests passed, {report.seconds:.1f} s"
+    )
+
+
+def _import_json(report: ImportReport) -> dict[str, object]:
+    refusals = [{"source": r.source, "line": r.line, "reason": r.reason} for r in report.refusals]
+    return {
+        "lines": report.lines,
+        "recorded": report.recorded,
+        "unpriced": report.unpriced,
+        "refused": len(refusals),
+        "refusals": refusals,
+    }
+
+
+def _build_json(report: BuildReport) -> dict[str, object]:
+    return {
+        "sealed": {name: getattr(report.sealed, name) for name in report.sealed.__slots__},
+        "models": report.dbt.models,
+        "tests": report.dbt.tests,
+        "unit_tests": report.dbt.unit_tests,
+        "seconds": round(report.seconds, 3),
+    }

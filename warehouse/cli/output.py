@@ -1,0 +1,94 @@
+"""How commands speak: tables for people, JSON for programs, errors in one line on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tracking.home import Home
+from tracking.settings import ProcessSettings
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="The ledger's home; default LLM_COST_HOME, else ./llm-cost-data.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs. Money is decimal text.")]
+
+
+def home_of(option: Path | None) -> Home:
+    return Home(option if option is not None else ProcessSettings().home)
+
+
+def say(text: str = "") -> None:
+    """One line for a person, on stdout, without markup: a user's id may hold brackets."""
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def complain(text: str) -> None:
+    sys.stderr.write(f"llm-cost: {text}\n")
+
+
+def say_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=1) + "\n")
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table for a person. Numbers stand right; NULL is a dash, never a zero. No digit is ever cut off."""
+    rows = list(rows)
+    table = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
+    for position, column in enumerate(columns):
+        numeric = any(isinstance(row[position], int | Decimal | float) for row in rows)
+        table.add_column(_escape(column), justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_escape(_cell(value)) for value in row))
+    console = Console(highlight=False)
+    # A table wider than the terminal wraps there; a narrower one would show "1,23…" for a number.
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
+    console.print(table)
+
+
+@contextmanager
+def progress_bar(label: str, total: int) -> Generator[Callable[[int], None], None, None]:
+    """A bar on stderr where that is a terminal, else nothing. What it yields takes the amount done since last told."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+    with progress:
+        task = progress.add_task(label, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _escape(text: str) -> str:
+    printable = "".join(char if char.isprintable() else "�" for char in text)
+    return printable.replace("[", r"\[")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,87 @@
+"""Running the dbt project in `sql/` on one home. dbt runs in a process of its own: it leaves nothing behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import warehouse
+from tracking.errors import CostTrackingError
+from tracking.home import Home
+
+PROJECT = Path(warehouse.__file__).resolve().parent.parent / "sql"
+"""The dbt project, beside this package in a checkout and in an installed wheel alike."""
+
+
+class BuildError(CostTrackingError):
+    """A model or test of the warehouse failed; the published file is what it was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class DbtReport:
+    """How one `dbt build` went: nodes by kind, all of them successful."""
+
+    models: int
+    tests: int
+    unit_tests: int
+    seconds: float
+
+
+def dbt_environment(home: Home) -> dict[str, str]:
+    """The variables dbt runs under: everything it writes goes below the home."""
+    return {
+        "LLM_COST_BUILD_DATABASE": str(home.build_database),
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(home.dbt / "target"),
+        "DBT_LOG_PATH": str(home.dbt / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
+        "DBT_VERSION_CHECK": "false",
+    }
+
+
+def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False) -> list[str]:
+    """The arguments of the one dbt command a build consists of."""
+    arguments = ["build", "--vars", json.dumps({"reporting_timezone": reporting_timezone})]
+    return [*arguments, "--full-refresh"] if full_refresh else arguments
+
+
+def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
+    """Build and test every model.
+
+    Raises:
+        BuildError: a model or test failed, or dbt itself; each is named.
+    """
+    results_file = home.dbt / "target" / "run_results.json"
+    results_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    results_file.unlink(missing_ok=True)
+    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh)
+    completed = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "dbt.cli.main", *arguments],
+        env=os.environ | dbt_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if not results_file.exists():
+        last_lines = "\n".join(completed.stdout.strip().splitlines()[-12:])
+        raise BuildError(f"dbt stopped with exit code {completed.returncode}:\n{last_lines}")
+    results = json.loads(results_file.read_text(encoding="utf-8"))
+    failed = [_failure(result) for result in results["results"] if result["status"] not in ("success", "pass")]
+    if failed or completed.returncode:
+        raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
+    kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
+    return DbtReport(kinds["model"], kinds["test"], kinds["unit_test"], results["elapsed_time"])
+
+
+def _failure(result: Mapping[str, Any]) -> str:
+    kind, name = result["unique_id"].split(".")[0], result["unique_id"].split(".")[2]
+    message = " ".join((result.get("message") or "").split())
+    return f"{kind} {name}: {result['status']}{f' ({message})' if message else ''}"

@@ -1,0 +1,213 @@
+"""The manifest: which segments are live, what they sum to, and how far each journal is sealed.
+
+SQLite with its rollback journal and `synchronous=FULL`: what is committed here survives a power loss.
+"""
+
+import sqlite3
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from datetime import date
+from decimal import Decimal
+from typing import Any, Self
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+
+MANIFEST_VERSION = 1
+
+TABLES = """
+create table segments (
+    name text not null,
+    usage_date text not null,
+    row_count integer not null,
+    requests integer not null,
+    token_count integer not null,
+    cost_usd text not null,
+    micro_usd integer not null,
+    unpriced_requests integer not null,
+    bytes integer not null,
+    sha256 text not null,
+    prompts integer not null,
+    prompts_sha256 text,
+    journal text not null,
+    journal_start integer not null,
+    journal_end integer not null,
+    primary key (usage_date, name)
+) strict;
+create table journals (name text primary key, sealed_bytes integer not null) strict;
+create table quarantined (
+    journal text not null,
+    start integer not null,
+    length integer not null,
+    reason text not null,
+    primary key (journal, start)
+) strict;
+create table conflicts (event_key text not null, record_id text primary key) strict;
+create table superseded (record_id text primary key) strict;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One live pair of Parquet files and what its rows sum to. `cost_usd` is exact USD; NULL costs count as none.
+
+    One stretch of a journal makes one segment a day, all of the same name: day and name together are unique.
+    """
+
+    name: str
+    usage_date: date
+    row_count: int
+    requests: int
+    token_count: int
+    cost_usd: Decimal
+    micro_usd: int
+    unpriced_requests: int
+    bytes: int
+    sha256: str
+    prompts: int
+    prompts_sha256: str | None
+    journal: str
+    journal_start: int
+    journal_end: int
+
+    @property
+    def file(self) -> str:
+        """The path of its files below `usage/` and `prompts/`."""
+        return f"usage_date={self.usage_date.isoformat()}/{self.name}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A range of bytes of one journal, from `start` up to but not including `end`."""
+
+    journal: str
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """What segments and quarantine files made from it are called: sealing it again overwrites the same files."""
+        return f"{self.journal.removesuffix('.log')}-{self.start}-{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedLine:
+    """A stretch of a journal that is kept in `quarantine/` because it is no record."""
+
+    journal: str
+    start: int
+    length: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A row whose event is known with other attribution or smaller counts: a reused id. Both rows count."""
+
+    event_key: str
+    record_id: str
+
+
+class Manifest:
+    """The manifest of one home. A context manager; every change is one transaction."""
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.manifest
+        try:
+            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=60)
+            self._path.chmod(0o600)
+            self._connection.execute("pragma journal_mode = delete")
+            self._connection.execute("pragma synchronous = full")
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(f"manifest {self._path} cannot be read: {error}") from error
+
+    def _migrate(self) -> None:
+        (version,) = self._connection.execute("pragma user_version").fetchone()
+        if version > MANIFEST_VERSION:
+            raise LedgerError(
+                f"manifest {self._path} has version {version}, newer than this version can read ({MANIFEST_VERSION})"
+            )
+        if version == 0:
+            with self._transaction():
+                # Another process may have been first.
+                if self._connection.execute("pragma user_version").fetchone() == (0,):
+                    for statement in TABLES.split(";"):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"pragma user_version = {MANIFEST_VERSION}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Generator[None, None, None]:
+        self._connection.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+
+    def segments(self) -> list[Segment]:
+        """Every live segment, by day and name."""
+        columns = ", ".join(field.name for field in fields(Segment))
+        rows = self._connection.execute(f"select {columns} from segments order by usage_date, name")
+        return [_as_segment(row) for row in rows]
+
+    def sealed_bytes(self, journal: str) -> int:
+        """How many bytes of a journal are sealed or quarantined."""
+        row = self._connection.execute("select sealed_bytes from journals where name = ?", (journal,)).fetchone()
+        return row[0] if row else 0
+
+    def quarantined(self) -> list[QuarantinedLine]:
+        rows = self._connection.execute("select journal, start, length, reason from quarantined order by 1, 2")
+        return [QuarantinedLine(*row) for row in rows]
+
+    def conflicts(self) -> list[Conflict]:
+        return [Conflict(*row) for row in self._connection.execute("select event_key, record_id from conflicts")]
+
+    def superseded(self) -> set[str]:
+        """Records that were replaced before they were ever sealed: delivered again, they still do not count."""
+        return {record_id for (record_id,) in self._connection.execute("select record_id from superseded")}
+
+    def commit_seal(
+        self,
+        stretch: Stretch,
+        segments: Iterable[Segment],
+        quarantined: Iterable[QuarantinedLine],
+        conflicts: Iterable[Conflict],
+        superseded: Iterable[str],
+    ) -> None:
+        """Make segments live and move a journal's seal forward, all or nothing."""
+        places = ", ".join("?" for _ in fields(Segment))
+        with self._transaction():
+            self._connection.executemany(
+                f"insert into segments values ({places})",
+                [_as_row(segment) for segment in segments],
+            )
+            self._connection.executemany(
+                "insert or replace into quarantined values (?, ?, ?, ?)", [astuple(line) for line in quarantined]
+            )
+            self._connection.executemany(
+                "insert or ignore into conflicts values (?, ?)", [astuple(conflict) for conflict in conflicts]
+            )
+            self._connection.executemany(
+                "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
+            )
+            self._connection.execute("insert or replace into journals values (?, ?)", (stretch.journal, stretch.end))
+
+
+def _as_row(segment: Segment) -> tuple[object, ...]:
+    """SQLite has neither dates nor decimals: both as text, exactly."""
+    return tuple(str(value) if isinstance(value, date | Decimal) else value for value in astuple(segment))
+
+
+def _as_segment(row: tuple[Any, ...]) -> Segment:
+    named = dict(zip((field.name for field in fields(Segment)), row, strict=True))
+    named |= {"usage_date": date.fromisoformat(named["usage_date"]), "cost_usd": Decimal(named["cost_usd"])}
+    return Segment(**named)

@@ -1,0 +1,81 @@
+"""Publishing: the marts in one DuckDB file that replaces the last one atomically, so no reader ever waits."""
+
+import duckdb
+
+from tracking.durable_files import replacing
+from tracking.home import Home
+from warehouse.sources import literal
+
+INTERNAL_PREFIX = "int_"
+"""Intermediate models stay in the build file; everything else dbt makes is published."""
+
+
+def publish(home: Home) -> None:
+    """Copy what dbt built into a new `warehouse.duckdb` and put it in place of the old one.
+
+    Readers of the old file keep it until they close it. Call it while holding the build lock.
+    """
+    home.warehouse_database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+    with replacing(home.warehouse_database) as temporary, duckdb.connect(temporary) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {literal(str(home.build_database))} as build (read_only)")
+        connection.execute("create schema ledger")
+        for schema, table in _tables(connection):
+            connection.execute(f'create table {schema}."{table}" as from build.{schema}."{table}"')
+        _create_views(connection)
+        for statement in _comment_statements(connection):
+            connection.execute(statement)
+        connection.execute("detach build")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return connection.execute(
+        """
+        select schema_name, table_name
+        from duckdb_tables()
+        where database_name = 'build' and not internal and not starts_with(table_name, ?)
+        order by 1, 2
+        """,
+        [INTERNAL_PREFIX],
+    ).fetchall()
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the build file's views by their own statements, none of which names the file it was made in.
+
+    Views rest on views, and DuckDB does not say on which: what cannot be created yet waits for the others.
+    """
+    rows = connection.execute(
+        "select sql from duckdb_views() where database_name = 'build' and not internal order by view_oid"
+    ).fetchall()
+    waiting = [statement for (statement,) in rows]
+    while waiting:
+        refused: list[str] = []
+        for statement in waiting:
+            try:
+                connection.execute(statement)
+            except duckdb.CatalogException:
+                refused.append(statement)
+        if len(refused) == len(waiting):
+            connection.execute(refused[0])
+        waiting = refused
+
+
+def _comment_statements(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        """
+        select 'comment on table ' || schema_name || '."' || table_name || '"' as target, comment
+        from duckdb_tables()
+        where database_name = 'build' and comment is not null and not starts_with(table_name, $prefix)
+        union all
+        select 'comment on view ' || schema_name || '."' || view_name || '"', comment
+        from duckdb_views()
+        where database_name = 'build' and comment is not null
+        union all
+        select 'comment on column ' || schema_name || '."' || table_name || '"."' || column_name || '"', comment
+        from duckdb_columns()
+        where database_name = 'build' and comment is not null and not starts_with(table_name, $prefix)
+        """,
+        {"prefix": INTERNAL_PREFIX},
+    ).fetchall()
+    return [f"{target} is {literal(comment)}" for target, comment in rows]

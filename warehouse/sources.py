@@ -1,0 +1,79 @@
+"""What dbt reads: the live segments as `ledger.usage`, and their sums by day as `ledger.segments`."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+
+import duckdb
+
+from tracking.home import Home
+from warehouse.manifest import Manifest, Segment
+from warehouse.schema import USAGE_SCHEMA, duckdb_type
+
+SEGMENTS_TABLE = """
+create or replace table ledger.segments (
+    usage_date DATE, fingerprint VARCHAR, segments BIGINT, row_count BIGINT, requests BIGINT, token_count BIGINT,
+    cost_usd DECIMAL(38,12), micro_usd BIGINT, unpriced_requests BIGINT, bytes BIGINT
+)
+"""
+
+
+def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Create or replace schema `ledger` from the manifest: never from a glob, so never a half-made file."""
+    with Manifest(home) as manifest:
+        segments = manifest.segments()
+    connection.execute("begin")
+    connection.execute("create schema if not exists ledger")
+    columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
+    connection.execute(f"create or replace table ledger.usage_columns ({columns})")
+    connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
+    connection.execute(SEGMENTS_TABLE)
+    rows = _by_day(segments, home.settings().reporting_timezone)
+    if rows:
+        connection.executemany(f"insert into ledger.segments values ({', '.join('?' * 10)})", rows)
+    connection.execute("commit")
+
+
+def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
+    """All live rows. The empty table gives the types, and the columns that older segments lack."""
+    files = [literal(str(home.usage / segment.file)) for segment in segments]
+    empty = "select * from ledger.usage_columns"
+    if not files:
+        return empty
+    return (
+        f"{empty} union all by name select * from read_parquet([{', '.join(files)}], "
+        "union_by_name = true, hive_partitioning = false)"
+    )
+
+
+def _by_day(segments: Iterable[Segment], timezone: str) -> list[tuple[object, ...]]:
+    days: dict[object, list[Segment]] = defaultdict(list)
+    for segment in segments:
+        days[segment.usage_date].append(segment)
+    return [
+        (
+            day,
+            _fingerprint(live, timezone),
+            len(live),
+            sum(segment.row_count for segment in live),
+            sum(segment.requests for segment in live),
+            sum(segment.token_count for segment in live),
+            sum((segment.cost_usd for segment in live), Decimal(0)),
+            sum(segment.micro_usd for segment in live),
+            sum(segment.unpriced_requests for segment in live),
+            sum(segment.bytes for segment in live),
+        )
+        for day, live in days.items()
+    ]
+
+
+def _fingerprint(live: list[Segment], timezone: str) -> str:
+    """Changes whenever what a report says of the day could: its files, or the zone reports are in."""
+    parts = [timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in live)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def literal(text: str) -> str:
+    """A text as SQL."""
+    return "'" + text.replace("'", "''") + "'"
