@@ -1,0 +1,90 @@
+{{ config(materialized='view') }}
+
+with
+
+usage_rows as (
+
+    select * from {{ ref('stg_usage') }}
+
+),
+
+selected as (
+
+    select
+        -- ids
+        event_key,
+        record_id,
+        corrects_record_id,
+        retry_of,
+        provider_response_id,
+        trace_id,
+        price_id,
+
+        -- who and what for
+        tenant,
+        user_id,
+        trackable_type,
+        trackable_id,
+        trackable_parent_type,
+        trackable_parent_id,
+        trackable_root_type,
+        trackable_root_id,
+        request_type,
+        tags,
+
+        -- model
+        llm,
+        llm_family,
+        provider,
+        model,
+        service_tier,
+        region,
+        stream,
+
+        -- outcome
+        charge_class,
+        status,
+        finish_reason,
+        error_type,
+        attempt,
+        pricing_status,
+        corrects_pricing_status,
+
+        -- requests
+        requests,
+        failed_requests,
+        unpriced_requests,
+
+        -- tokens
+        input_tokens,
+        cache_read_tokens,
+        cache_write_tokens,
+        cache_write_1h_tokens,
+        output_tokens,
+        reasoning_tokens,
+        token_count,
+        other_units,
+
+        -- money
+        cost_usd,
+        micro_usd,
+
+        -- performance
+        latency_ms,
+        ttft_ms,
+
+        -- prompt
+        prompt_chars,
+        prompt_hmac,
+        prompt_prefix_hmac,
+
+        -- timestamps
+        usage_date,
+        occurred_at,
+        recorded_at
+
+    from usage_rows
+
+)
+
+select * from selected
