@@ -1,21 +1,26 @@
 """Running the dbt project in `sql/` on one home. dbt runs in a process of its own: it leaves nothing behind."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import warehouse
+from tracking.durable_files import replace_file
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 
 PROJECT = Path(warehouse.__file__).resolve().parent.parent / "sql"
 """The dbt project, beside this package in a checkout and in an installed wheel alike."""
+
+
+PROJECT_SUFFIXES = (".sql", ".yml", ".md", ".csv")
 
 
 class BuildError(CostTrackingError):
@@ -24,11 +29,10 @@ class BuildError(CostTrackingError):
 
 @dataclass(frozen=True, slots=True)
 class DbtReport:
-    """How one `dbt build` went: nodes by kind, all of them successful."""
+    """How one `dbt build` went: what was built and tested, all of it successfully."""
 
     models: int
     tests: int
-    unit_tests: int
     seconds: float
 
 
@@ -47,13 +51,39 @@ def dbt_environment(home: Home) -> dict[str, str]:
 
 
 def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False) -> list[str]:
-    """The arguments of the one dbt command a build consists of."""
-    arguments = ["build", "--vars", json.dumps({"reporting_timezone": reporting_timezone})]
-    return [*arguments, "--full-refresh"] if full_refresh else arguments
+    """The arguments of the one dbt command a build consists of.
+
+    Unit tests are left out: they test the models' code, not the data, and are run where the code is tested.
+    """
+    variables = json.dumps({"reporting_timezone": reporting_timezone})
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
+    return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
+
+
+def project_hash() -> str:
+    """Changes whenever the project's code does."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in PROJECT.rglob("*") if path.suffix in PROJECT_SUFFIXES):
+        digest.update(f"{file.relative_to(PROJECT)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def models_changed(home: Home) -> bool:
+    """Whether the home was last built by other models: then every day has to be built anew."""
+    return not _built_with(home).exists() or _built_with(home).read_text() != project_hash()
+
+
+def note_models_built(home: Home) -> None:
+    """Remember that everything in the build file was made by the models as they are now."""
+    replace_file(_built_with(home), project_hash().encode())
+
+
+def _built_with(home: Home) -> Path:
+    return home.dbt / "built_with.sha256"
 
 
 def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
-    """Build and test every model.
+    """Build and test every model: the changed days, or all of them where the models themselves changed.
 
     Raises:
         BuildError: a model or test failed, or dbt itself; each is named.
@@ -61,9 +91,10 @@ def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
     results_file = home.dbt / "target" / "run_results.json"
     results_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     results_file.unlink(missing_ok=True)
+    full_refresh = full_refresh or models_changed(home)
     arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh)
     completed = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "dbt.cli.main", *arguments],
+        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments],
         env=os.environ | dbt_environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -77,8 +108,9 @@ def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
     failed = [_failure(result) for result in results["results"] if result["status"] not in ("success", "pass")]
     if failed or completed.returncode:
         raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
+    note_models_built(home)
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
-    return DbtReport(kinds["model"], kinds["test"], kinds["unit_test"], results["elapsed_time"])
+    return DbtReport(kinds["model"], kinds["test"], results["elapsed_time"])
 
 
 def _failure(result: Mapping[str, Any]) -> str:

@@ -91,9 +91,7 @@ def describe_seal(report: SealReport) -> str:
 
 def describe_build(report: BuildReport) -> str:
     dbt = report.dbt
-    return (
-        f"Built {dbt.models} models, {dbt.tests} tests and {dbt.unit_tests} unit tests passed, {report.seconds:.1f} s"
-    )
+    return f"Built {dbt.models} models, {dbt.tests} tests passed, {report.seconds:.1f} s"
 
 
 def _import_json(report: ImportReport) -> dict[str, object]:
@@ -112,6 +110,5 @@ def _build_json(report: BuildReport) -> dict[str, object]:
         "sealed": {name: getattr(report.sealed, name) for name in report.sealed.__slots__},
         "models": report.dbt.models,
         "tests": report.dbt.tests,
-        "unit_tests": report.dbt.unit_tests,
         "seconds": round(report.seconds, 3),
     }

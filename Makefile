@@ -1,0 +1,50 @@
+# Every target needs only python3 >= 3.11, pip and make; it makes .venv by itself, once.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+UI_HOME ?= llm-cost-demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check ui lock wheel clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(INSTALLED) ## Make .venv with pinned, hashed packages
+
+$(INSTALLED): pyproject.toml requirements/dev.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "python >= 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## Play a month of a teaching platform, build the reports, prove them
+	@$(BIN)/llm-cost demo
+
+test: $(INSTALLED) ## Run every test
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+check: $(INSTALLED) ## Lint, format, types, SQL, import contracts
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/pyright
+	@$(BIN)/sqlfluff lint --quiet sql
+	@$(BIN)/lint-imports --no-logo
+
+ui: $(INSTALLED) ## Open Dagster on the demo's home (UI_HOME=… for another)
+	@$(BIN)/llm-cost ui --home $(UI_HOME)
+
+lock: $(INSTALLED) ## Resolve the pinned, hashed requirements anew
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --extra dev pyproject.toml --output-file requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate requirements/uv.in --output-file requirements/uv.txt
+
+wheel: $(INSTALLED) ## Build the wheel into dist/
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+
+clean: ## Remove what make made, the demo's home too
+	@rm -rf .venv dist build llm-cost-demo .pytest_cache .ruff_cache .hypothesis
