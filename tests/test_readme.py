@@ -94,10 +94,10 @@ def test_python_examples_do_what_they_say(
     tracker = namespace["tracker"]
     text = namespace["generate_rubric_for_assignment"](Assignment(42, "The causes of the war"), Teacher("teacher-1"))
     assert text == "Four criteria: thesis, evidence, structure, language."
-    assert capsys.readouterr().out == "rubric for The causes of the war: $0.007056, 800 tokens\n"
+    assert capsys.readouterr().out == "rubric for The causes of the war: $0.004704, 800 tokens\n"
 
     record = namespace["grade"](namespace["client"], tracker, Submission(7, "My essay"), Teacher("teacher-1"))
-    assert (record.request_type, record.trackable_id, record.micro_usd) == ("grade_student_work", "42", 7056)
+    assert (record.request_type, record.trackable_id, record.micro_usd) == ("grade_student_work", "42", 4704)
     assert record.latency_ms is not None
     tracker.close()
 

@@ -60,6 +60,11 @@ def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False) -> lis
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
 
 
+def dbt_command(arguments: Sequence[str]) -> list[str]:
+    """The command that runs dbt in a process of its own, by the interpreter this process has."""
+    return [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
+
+
 def project_hash() -> str:
     """Changes whenever the project's code does."""
     digest = hashlib.sha256()
@@ -94,7 +99,7 @@ def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
     full_refresh = full_refresh or models_changed(home)
     arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh)
     completed = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments],
+        dbt_command(arguments),
         env=os.environ | dbt_environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

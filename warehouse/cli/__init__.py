@@ -1,6 +1,8 @@
 """The command line `llm-cost`: one module per group of commands, each command with an example in its help."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -11,7 +13,6 @@ from warehouse.dbt import BuildError
 
 app = typer.Typer(
     name="llm-cost",
-    help="What each LLM call, user and piece of work costs: exact, and proven to sum to the ledger.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -19,6 +20,21 @@ app = typer.Typer(
 )
 for module in (ledger, reports, demo, ui):
     module.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"llm-cost {version('llm-cost-ledger')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What each LLM call, user and piece of work costs: exact, and proven to sum to the ledger."""
 
 
 def run() -> None:

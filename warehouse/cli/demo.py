@@ -10,7 +10,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.build import build
 from warehouse.cli.ledger import describe_build, describe_seal
-from warehouse.cli.output import HomeOption, complain, progress_bar, say, say_table
+from warehouse.cli.output import HomeOption, command_name, complain, progress_bar, say, say_table, working
 from warehouse.demo import DEFAULT_CALLS, play
 from warehouse.proof import CutProof, prove
 from warehouse.reading import open_warehouse
@@ -26,6 +26,17 @@ REPORTS = {
     "Cost per assignment, the ten highest": "select assignment_id, requests, unpriced_requests, token_count, cost_usd"
     " from cost_per_assignment order by cost_usd desc nulls last limit 10",
 }
+
+
+UNPRICED_NOTE = (
+    "Unpriced are the calls that failed (no provider bills them) and those of the school's own model, "
+    "which no catalogue knows. Their cost is unknown, so it is NULL: not zero."
+)
+NEXT = (
+    "top assignments",
+    "sql \"select llm, count(*), sum(cost_usd) from fct_usage where status = 'partial' group by llm\"",
+    "ui",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +56,8 @@ def demo(
     with progress_bar("playing September 2026", calls) as advance:
         recorded = play(target.root, calls, progress=advance)
     say(f"Recorded {recorded:,} calls in {target.root}")
-    report = build(target)
+    with working("building the reports"):
+        report = build(target)
     say(describe_seal(report.sealed))
     say(describe_build(report))
     with open_warehouse(target) as connection:
@@ -62,11 +74,15 @@ def demo(
     if in_ledger < recorded:
         complain(f"the ledger holds {in_ledger:,} requests of {recorded:,} recorded")
         sys.exit(1)
+    say(UNPRICED_NOTE)
     say("What to open next:")
-    option = f"--home {target.root}"
-    say(f"  llm-cost top assignments {option}")
-    say(f"  llm-cost sql \"select * from fct_usage where status = 'partial' limit 5\" {option}")
-    say(f"  llm-cost ui {option}")
+    for arguments in NEXT:
+        say(f"  {command_name()} {arguments} --home {_from_here(target.root)}")
+
+
+def _from_here(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _claim(home: Home) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from warehouse.build import BuildReport, build
-from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json
+from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, working
 from warehouse.importing import Defaults, ImportReport, import_files
 from warehouse.seal import SealReport, seal
 
@@ -69,7 +69,8 @@ def build_(
 ) -> None:
     """Bring every report up to date: seal, build and test with dbt, publish warehouse.duckdb."""
     target = home_of(home)
-    report = build(target, full_refresh=full_refresh)
+    with working("building the reports"):
+        report = build(target, full_refresh=full_refresh)
     if as_json:
         say_json(_build_json(report))
     else:

@@ -1,6 +1,8 @@
 """How commands speak: tables for people, JSON for programs, errors in one line on stderr."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Table
 
 from tracking.home import Home
@@ -64,6 +67,16 @@ def progress_bar(label: str, total: int) -> Generator[Callable[[int], None], Non
     with progress:
         task = progress.add_task(label, total=total)
         yield lambda done: progress.advance(task, done)
+
+
+def working(label: str) -> Status:
+    """A spinner on stderr where that is a terminal, for work that cannot say how far it is."""
+    return Console(stderr=True).status(label) if sys.stderr.isatty() else Console(quiet=True).status(label)
+
+
+def command_name() -> str:
+    """How this command was called, as the next one can be: the name alone where it is on the PATH."""
+    return "llm-cost" if shutil.which("llm-cost") else os.path.relpath(sys.argv[0])
 
 
 def _cell(value: object) -> str:
