@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('int_cost_daily') }}
+
 -- A row here is a model that says it partitions the ledger (meta: cut) but is not tested with sums_to_ledger. An
 -- unproven cut may drop or repeat money and nobody would notice.
 

@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'int_cost_daily'}}}) }}
+
 -- A row here is a day whose cost in int_cost_daily is not what its sealed segments hold: it was built from other files
 -- than the ledger's live ones, twice, or not at all. Reports that cover the day are wrong until it is rebuilt.
 

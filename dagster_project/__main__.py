@@ -1,0 +1,42 @@
+"""`python -m dagster_project HOME PORT`: Dagster on one ledger, everything it writes below the ledger's home."""
+
+import os
+import sys
+
+from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.manifest import prepared_manifest
+from tracking.errors import CostTrackingError
+from tracking.home import Home
+
+ADDRESS = "127.0.0.1"
+
+
+def main(root: str, port: str) -> None:
+    """Prepare the home, say where to look, and become `dagster dev`."""
+    home = Home(root)
+    try:
+        home.open()
+        prepare_dagster_home(home)
+        _say(f"Preparing Dagster on {home.root}")
+        prepared_manifest(home)
+    except CostTrackingError as error:
+        sys.stderr.write(f"llm-cost: {error}\n")
+        raise SystemExit(2) from None
+    os.environ |= {"LLM_COST_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
+    _say(f"Dagster opens on http://{ADDRESS}:{port} in some ten seconds; stop it with Ctrl-C")
+    os.execv(sys.executable, _dagster_dev(port))  # noqa: S606
+
+
+def _dagster_dev(port: str) -> list[str]:
+    # `dagster dev` recommends `dg dev`, which wants the sources of a project where this may be an installed package.
+    python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
+    return [*python, "-m", "dagster", "dev", "-m", "dagster_project.definitions", "-h", ADDRESS, "-p", port]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The assets, checks, job and schedule, one module for each stretch of the way a row travels."""

@@ -1,0 +1,213 @@
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tracking.home import Home
+from warehouse.build import build
+from warehouse.dbt import models_changed
+from warehouse.manifest import Manifest
+from warehouse.reading import open_warehouse
+
+Refresh = Callable[[Home], dg.ExecuteInProcessResult]
+MakeHome = Callable[[str, int], Home]
+CALLS = 30
+MODELS = {
+    "stg_usage",
+    "int_cost_daily",
+    "cost_per_day",
+    "cost_per_user",
+    "cost_per_trackable",
+    "cost_per_assignment",
+    "fct_usage",
+}
+ASSETS = MODELS | {"ledger/usage", "ledger/segments", "published_warehouse"}
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    home: Home
+    built: Home
+    result: dg.ExecuteInProcessResult
+
+    def metadata(self, asset: str) -> dict[str, object]:
+        """Of the asset's only materialization."""
+        key = dg.AssetKey(asset.split("/"))
+        [event] = [event for event in self.result.get_asset_materialization_events() if event.asset_key == key]
+        entries = event.step_materialization_data.materialization.metadata.items()
+        return {name: entry if isinstance(entry, dg.TableMetadataValue) else entry.value for name, entry in entries}
+
+
+@pytest.fixture(scope="module")
+def refreshed(make_home: MakeHome, refresh: Refresh, tmp_path_factory: pytest.TempPathFactory) -> Refreshed:
+    """A ledger refreshed by Dagster, and a copy of it built by the command line's build."""
+    home = make_home("refreshed", CALLS)
+    built = Home(tmp_path_factory.mktemp("built") / "home")
+    shutil.copytree(home.root, built.root)
+    build(built)
+    return Refreshed(home, built, refresh(home))
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+
+
+def published(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    """Every relation readers see, row by row."""
+    with open_warehouse(home) as connection:
+        tables = connection.execute("select table_schema, table_name from information_schema.tables").fetchall()
+        return {
+            f"{schema}.{table}": connection.execute(f'select * from {schema}."{table}" order by all').fetchall()
+            for schema, table in tables
+        }
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def falsify_manifest(home: Home) -> None:
+    """Let the manifest claim another cost than the segments hold."""
+    with closing(sqlite3.connect(home.manifest)) as connection, connection:
+        connection.execute("update segments set cost_usd = '1234.5'")
+
+
+def job_execute(home: Home, **environment: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER", "DBT", "LLM_COST"))}
+    return subprocess.run(
+        [sys.executable, "-m", "dagster", "job", "execute", "-m", "dagster_project.definitions", "-j", "refresh"],
+        env=clean | environment | {"LLM_COST_HOME": str(home.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def test_refresh_materializes_every_asset(refreshed: Refreshed) -> None:
+    assert refreshed.result.success
+    assert materialized(refreshed.result) == ASSETS
+
+
+def test_every_check_passes(refreshed: Refreshed) -> None:
+    checks = {check.check_name for check in refreshed.result.get_asset_check_evaluations()}
+    assert {"segment_files_are_whole", "reports_sum_to_ledger", "sums_to_ledger_cost_per_day_"} <= checks
+    assert "source_unique_ledger_segments_usage_date" in checks
+    assert failed_checks(refreshed.result) == set()
+
+
+def test_what_it_publishes_is_what_the_build_publishes(refreshed: Refreshed) -> None:
+    here, there = published(refreshed.home), published(refreshed.built)
+    assert len(here["main.fct_usage"]) == CALLS
+    # Sealing two copies gives the same rows, and days the same sums; only the files' fingerprints may differ.
+    assert here == there
+
+
+def test_a_cut_shows_its_rows_and_its_exact_total(refreshed: Refreshed) -> None:
+    with open_warehouse(refreshed.home) as connection:
+        [(cost, micro_usd)] = connection.execute("select sum(cost_usd), sum(micro_usd) from fct_usage").fetchall()
+    shown = refreshed.metadata("cost_per_user")
+    assert (shown["dagster/row_count"], shown["requests"]) == (3, CALLS)
+    assert shown["cost_usd"] == f"{cost:f}"
+    assert shown["micro_usd"] == micro_usd
+    assert refreshed.metadata("stg_usage")["dagster/row_count"] == CALLS
+
+
+def test_the_sealed_ledger_shows_what_is_new(refreshed: Refreshed) -> None:
+    usage, segments = refreshed.metadata("ledger/usage"), refreshed.metadata("ledger/segments")
+    assert (usage["dagster/row_count"], usage["new_rows"]) == (CALLS, CALLS)
+    assert usage["cost_usd"] == refreshed.metadata("published_warehouse")["cost_usd"]
+    assert (segments["first_day"], segments["last_day"]) == ("2026-11-02", "2026-11-11")
+    with Manifest(refreshed.home) as manifest:
+        assert usage["bytes"] == sum(segment.bytes for segment in manifest.segments())
+
+
+def test_the_published_warehouse_shows_every_relation(refreshed: Refreshed) -> None:
+    shown = refreshed.metadata("published_warehouse")
+    assert isinstance(shown["relations"], dg.TableMetadataValue)
+    assert {record.data["relation"] for record in shown["relations"].records} == MODELS - {"int_cost_daily"}
+    assert shown["bytes"] == refreshed.home.warehouse_database.stat().st_size
+    assert shown["path"] == str(refreshed.home.warehouse_database)
+
+
+def test_a_refresh_notes_which_models_it_built_with(refreshed: Refreshed) -> None:
+    assert not models_changed(refreshed.home)
+
+
+def test_one_model_can_be_materialized_alone(
+    refreshed: Refreshed, definitions_on: Callable[[Home], dg.Definitions]
+) -> None:
+    job = definitions_on(refreshed.home).resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(asset_selection=[dg.AssetKey("cost_per_day")])
+    assert materialized(result) == {"cost_per_day"}
+    assert {check.asset_key.to_user_string() for check in result.get_asset_check_evaluations()} == {"cost_per_day"}
+
+
+def test_an_empty_ledger_is_refreshed(make_home: MakeHome, refresh: Refresh) -> None:
+    home = make_home("empty", 0)
+    result = refresh(home)
+    assert result.success
+    assert failed_checks(result) == set()
+    assert published(home)["main.cost_per_day"] == []
+
+
+def test_a_failed_dbt_test_fails_the_run_and_leaves_the_published_file(
+    refreshed: Refreshed, refresh: Refresh, definitions_on: Callable[[Home], dg.Definitions]
+) -> None:
+    home = Home(refreshed.built.root.with_name("falsified"))
+    shutil.copytree(refreshed.built.root, home.root)
+    before = sha256(home.warehouse_database)
+    falsify_manifest(home)
+    result = refresh(home)
+    assert not result.success
+    assert "sums_to_ledger_int_cost_daily_" in failed_checks(result)
+    assert "published_warehouse" not in materialized(result)
+    assert sha256(home.warehouse_database) == before
+
+    # Nor can it be published past the tests, alone.
+    job = definitions_on(home).resolve_implicit_global_asset_job_def()
+    alone = job.execute_in_process(asset_selection=[dg.AssetKey("published_warehouse")], raise_on_error=False)
+    assert "does not sum to the ledger" in alone.failure_data_for_node("published_warehouse").error.message
+    assert sha256(home.warehouse_database) == before
+
+
+def test_a_segment_that_is_gone_stops_the_run_by_name(refreshed: Refreshed, refresh: Refresh) -> None:
+    home = Home(refreshed.built.root.with_name("bereft"))
+    shutil.copytree(refreshed.built.root, home.root)
+    before = sha256(home.warehouse_database)
+    with Manifest(home) as manifest:
+        first, second, *_ = manifest.segments()
+    (home.usage / first.file).unlink()
+    with (home.usage / second.file).open("ab") as file:
+        file.write(b"!")
+    result = refresh(home)
+    assert not result.success
+    [check] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert check.description == (
+        f"{first.file} is missing; {second.file} has {second.bytes + 1} bytes, the manifest says {second.bytes}"
+    )
+    assert materialized(result) == {"ledger/usage", "ledger/segments"}
+    assert sha256(home.warehouse_database) == before
+
+
+@pytest.mark.usefixtures("empty_directory")
+def test_job_execute_from_a_plain_shell_succeeds_and_fails_by_its_exit_code(make_home: MakeHome) -> None:
+    home = make_home("shell", 6)
+    succeeded = job_execute(home)
+    assert succeeded.returncode == 0, succeeded.stdout
+    assert len(published(home)["main.fct_usage"]) == 6
+    falsify_manifest(home)
+    assert job_execute(home).returncode != 0

@@ -1,0 +1,199 @@
+"""The command `ui` as a person uses it: look at the graph, click once, read the results."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tracking.home import Home
+from warehouse.reading import open_warehouse
+
+# Read here: a test itself sees no LLM_COST_ variable of the developer's.
+ARTIFACTS = os.environ.get("LLM_COST_ARTIFACTS")
+CHROMIUM = shutil.which("chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ASSETS = (
+    "usage",
+    "segments",
+    "stg_usage",
+    "int_cost_daily",
+    "cost_per_day",
+    "cost_per_user",
+    "cost_per_trackable",
+    "cost_per_assignment",
+    "fct_usage",
+    "published_warehouse",
+)
+SECONDS = 1000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    """Where screenshots go: LLM_COST_ARTIFACTS, to be looked at, else away with the test."""
+    directory = Path(ARTIFACTS or tmp_path / "screenshots")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@pytest.fixture
+def home(make_home: Callable[[str, int], Home]) -> Home:
+    return make_home("browsed", 60)
+
+
+@pytest.fixture
+def url(home: Home, empty_directory: Path) -> Iterator[str]:
+    """The address of a running `llm-cost ui`; the whole process group ends with the test."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = home.root / "ui.log"
+    command = [sys.executable, "-m", "warehouse", "ui", "--home", str(home.root), "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=empty_directory, start_new_session=True)
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), 90, log)
+        assert f"http://127.0.0.1:{port}" in log.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        end_group(process)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page(viewport={"width": 2400, "height": 1200})
+        page.set_default_timeout(60 * SECONDS)
+        yield page
+        browser.close()
+
+
+def test_one_click_materializes_everything(url: str, home: Home, page: Page, artifacts: Path) -> None:
+    requested: set[str] = set()
+    page.on("request", lambda request: requested.add(request.url))
+
+    open_graph(page, url)
+    page.screenshot(path=artifacts / "dagster-1-before.png")
+    page.get_by_role("button", name="Materialize all").click()
+    expect(page.get_by_text("Launched run")).to_be_visible()
+    run = wait_until(lambda: finished_run(url), 120, home.root / "ui.log")
+    assert run["status"] == "SUCCESS"
+
+    page.goto(f"{url}/runs/{run['runId']}")
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
+    page.screenshot(path=artifacts / "dagster-2-run.png")
+
+    open_graph(page, url)
+    for asset in ASSETS:
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+    page.screenshot(path=artifacts / "dagster-3-asset-graph.png")
+
+    page.goto(f"{url}/assets/published_warehouse?view=checks")
+    expect(page.get_by_text("reports_sum_to_ledger").first).to_be_visible()
+    expect(page.get_by_text("Passed", exact=True)).to_be_visible()
+    expect(page.get_by_text("equal", exact=True)).to_have_count(5)
+    page.screenshot(path=artifacts / "dagster-4-proof.png")
+
+    page.goto(f"{url}/assets/cost_per_user")
+    expect(page.get_by_text("What each user cost.", exact=False).first).to_be_visible()
+    page.screenshot(path=artifacts / "dagster-5-asset.png")
+    page.goto(f"{url}/assets/cost_per_user?view=events")
+    expect(page.get_by_text("cost_usd", exact=True).first).to_be_visible()
+    page.screenshot(path=artifacts / "dagster-6-asset-events.png")
+
+    assert failed_checks(url) == []
+    with open_warehouse(home) as connection:
+        assert connection.execute("select count(*) from fct_usage").fetchall() == [(60,)]
+    assert {address for address in requested if not address.startswith((url, "data:", "blob:"))} == set()
+
+
+def open_graph(page: Page, url: str) -> None:
+    """The graph of all assets with every group open."""
+    page.goto(f"{url}/asset-groups")
+    expect(page.get_by_role("button", name="Materialize all")).to_be_enabled()
+    expect(page.get_by_text("published", exact=True).last).to_be_visible()
+    opened = page.get_by_text("cost_per_user", exact=True).first
+    for _ in range(10):
+        page.wait_for_timeout(3 * SECONDS)
+        if opened.is_visible():
+            break
+        page.keyboard.press("Alt+KeyE")
+    expect(opened).to_be_visible()
+    page.wait_for_timeout(3 * SECONDS)
+
+
+def finished_run(url: str) -> dict[str, Any] | None:
+    [run] = ask(url, "{ runsOrError { ... on Runs { results { runId status } } } }")["runsOrError"]["results"]
+    return run if run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} else None
+
+
+def failed_checks(url: str) -> list[str]:
+    """Checks whose latest evaluation is missing or did not pass."""
+    query = """
+        { assetNodes {
+            assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } }
+        } }
+    """
+    checks = [check for node in ask(url, query)["assetNodes"] for check in node["assetChecksOrError"].get("checks", [])]
+    assert len(checks) > 50
+    return [
+        check["name"]
+        for check in checks
+        if (check["executionForLatestMaterialization"] or {}).get("status") != "SUCCEEDED"
+    ]
+
+
+def ask(url: str, query: str) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)["data"]
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], Any], seconds: float, log: Path) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s:\n{log.read_text()[-4000:]}")
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    os.killpg(process.pid, signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=20)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
