@@ -4,7 +4,7 @@ from functools import cache
 from typing import Unpack
 
 from tracking.attribution import attribution
-from tracking.calculator import Cost, CostCalculator, CostLine
+from tracking.calculator import Cost, CostCalculator
 from tracking.errors import (
     ArgumentError,
     CostTrackingError,
@@ -14,12 +14,14 @@ from tracking.errors import (
     UsageError,
 )
 from tracking.options import CallOptions
+from tracking.rate_card import CostLine
 from tracking.record import LLMUsageRecord
 from tracking.request_type import RequestType
 from tracking.response import LLMResponse
 from tracking.trackable import TrackableRef
 from tracking.tracker import CostTracker
 from tracking.usage import Usage
+from tracking.watched_stream import WatchedStream, watch_stream
 
 __all__ = [
     "ArgumentError",
@@ -38,9 +40,11 @@ __all__ = [
     "UnknownModelError",
     "Usage",
     "UsageError",
+    "WatchedStream",
     "attribution",
     "default_tracker",
     "record",
+    "watch_stream",
 ]
 
 

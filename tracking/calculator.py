@@ -1,34 +1,23 @@
 """`CostCalculator`: the exact cost of one answer, with its receipt."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
 
-from tracking.catalogue import Price, family_of, find_price
-from tracking.errors import UsageError
+from tracking.catalogue import family_of, find_price, provider_id_of
+from tracking.errors import ArgumentError
 from tracking.extraction import CATALOGUE_UNIT
+from tracking.price import Price
+from tracking.price_overrides import PriceOverrides
+from tracking.rate_card import CostLine
 from tracking.record import PricingStatus, to_cost_usd, to_micro_usd
 from tracking.response import LLMResponse
-from tracking.usage import Quantity, Usage, as_quantity
+from tracking.usage import TOKEN_COUNTS, Quantity, Usage
 
 if TYPE_CHECKING:
-    import genai_prices
-    from genai_prices.types import TieredPrices
-
-PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
-"""The context genai-prices computes in by default, whatever the calling application has set."""
-
-
-@dataclass(frozen=True, slots=True)
-class CostLine:
-    """One line of the receipt: `quantity` units at `rate` USD per `per` units make `amount` USD."""
-
-    unit: str
-    quantity: Quantity
-    rate: Decimal
-    per: int
-    amount: Decimal
+    from tracking.cost_frame import FrameT
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +25,17 @@ class Cost:
     """What one answer cost. `usd` is exact; `None` (never zero) when no price is known."""
 
     usd: Decimal | None
-    lines: tuple[CostLine, ...]
     price: Price | None
+    counts: Mapping[str, Quantity]
     pricing_status: PricingStatus
     provider: str
     model: str | None
     at: datetime
+
+    @property
+    def lines(self) -> tuple[CostLine, ...]:
+        """The receipt: what `usd` is the sum of."""
+        return () if self.price is None else self.price.card.lines(self.counts)
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -84,7 +78,10 @@ class Cost:
 
 
 class CostCalculator:
-    """Prices answers by the catalogue. Holds no state; safe to share between threads."""
+    """Prices answers by the catalogue, and by a home's own prices where it has any. Safe to share between threads."""
+
+    def __init__(self, overrides: PriceOverrides | None = None) -> None:
+        self._overrides = overrides or PriceOverrides()
 
     def cost(self, response: LLMResponse, *, at: datetime | None = None) -> Cost:
         """The exact cost of `response` at the price in force at `at` (default: when it was created, else now).
@@ -92,63 +89,91 @@ class CostCalculator:
         Raises:
             UnknownModelError: no catalogue knows the model.
             UsageError: the counts contradict the model's price units.
+            ArgumentError: `at` has no time zone.
         """
+        if at is not None and at.tzinfo is None:
+            raise ArgumentError("at", f"({at.isoformat()}) has no time zone")
         instant = (at or response.created or datetime.now(UTC)).astimezone(UTC)
-        price = find_price(response.provider, response.model, instant, response.price_context)
-        usage = _catalogue_usage(response.usage)
-        with localcontext(PRICING_CONTEXT):
-            try:
-                usd = price.model.calc_price(
-                    usage,
-                    price.provider,
-                    genai_request_timestamp=instant,
-                    price_context=price.context or None,
-                ).total_price
-            except ValueError as error:
-                raise UsageError(str(error)) from error
-            lines = _receipt(price, usage, response.usage, usd)
-        return Cost(usd, lines, price, "priced", response.provider, response.model, instant)
+        provider, model = response.provider, response.model
+        price = self._overrides.apply(
+            provider, model, instant, lambda: find_price(provider, model, instant, response.price_context)
+        )
+        counts = catalogue_counts(response.usage)
+        usd = price.card.usd(counts)
+        return Cost(usd, price, counts, "priced", response.provider, response.model, instant)
+
+    def cost_of(
+        self,
+        *,
+        model: str,
+        provider: str | None = None,
+        at: datetime | None = None,
+        service_tier: str | None = None,
+        price_context: Mapping[str, str] | None = None,
+        **counts: Quantity,
+    ) -> Cost:
+        """The exact cost of counts by name (`input_tokens=1200, web_searches=2`), without an answer.
+
+        The provider is the one whose naming the model follows, unless it is given.
+
+        Raises:
+            UnknownModelError, UsageError, ArgumentError: as `cost()`.
+        """
+        columns = {name: counts.pop(name) for name in TOKEN_COUNTS if name in counts}
+        response = LLMResponse(
+            provider=provider or provider_id_of(model),
+            model=model,
+            usage=Usage(**cast(Any, columns), other_units=counts),
+            service_tier=service_tier,
+            price_context=price_context or {},
+        )
+        return self.cost(response, at=at)
+
+    def cost_frame(
+        self,
+        frame: "FrameT",
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        service_tier: str | None = None,
+        discount_percent: Decimal | int | str | None = None,
+        suffix: str = "",
+    ) -> "FrameT":
+        """A Polars frame of usage with the exact cost of every row: the same rows in the same order, more columns.
+
+        Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`); one
+        that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd` (DECIMAL(18,12), equal
+        to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and `unpriced_reason`. As with
+        `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what was recorded beside them.
+
+        `model`, `provider` and `service_tier` price every row as if they had answered (a model alone: at the provider
+        whose naming it follows); `discount_percent` takes that much off the price that then applies.
+
+        A row that has no price, or counts that contradict each other, has no cost (NULL, never 0), is "unpriced", and
+        says why. So is a correction: it carries differences, and a tier is chosen by the whole request.
+
+        A LazyFrame stays lazy: `scan_parquet(…)` to `sink_parquet(…)` needs memory for a few batches only.
+
+        Raises:
+            ArgumentError: a column is missing or of the wrong type, or the discount is no exact percentage.
+            UnknownModelError: no catalogue knows the `model` given.
+            ModuleNotFoundError: Polars is not installed.
+        """
+        from tracking.cost_frame import cost_frame
+        from tracking.what_if import WhatIf, discount_percent_of
+
+        what_if = WhatIf(provider, model, service_tier, discount_percent_of(discount_percent))
+        return cost_frame(frame, self._overrides, what_if, suffix)
 
     def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
         """The cost of an answer no catalogue can price: not zero, unknown."""
-        return Cost(None, (), None, "unpriced", response.provider, response.model, at.astimezone(UTC))
+        return Cost(None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC))
 
 
-def _catalogue_usage(usage: Usage) -> "genai_prices.Usage":
-    from genai_prices import Usage as CatalogueUsage
-
-    counts: dict[str, Quantity] = {
-        CATALOGUE_UNIT.get(name, name): count for name, count in usage.token_counts().items() if count is not None
-    }
-    return CatalogueUsage(**counts, **usage.other_units)
-
-
-def _receipt(price: Price, usage: "genai_prices.Usage", counts: Usage, usd: Decimal) -> tuple[CostLine, ...]:
-    """The lines that make up `usd`, in the catalogue's order; whatever they leave open is a line of its own."""
-    from genai_prices.decompose import compute_leaf_values
-    from genai_prices.types import calc_unit_price
-    from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
-
-    registry = _get_registry()
-    priced = [(registry.unit_for_price_key(key), rate) for key, rate in vars(price.rates).items() if rate is not None]
-    by_usage = {unit.usage_key: unit for unit, _ in priced if unit.usage_key != "requests"}
-    leaves = compute_leaf_values(set(by_usage), usage, by_usage) | {"requests": 1}
-    quantities = {name: as_quantity(name, leaf) for name, leaf in leaves.items()}
-    total_input = counts.input_tokens or 0
-    lines: list[CostLine] = []
-    for unit, rate in priced:
-        quantity = quantities[unit.usage_key]
-        amount = calc_unit_price(rate, quantity, total_input, unit.per)
-        if quantity:
-            lines.append(CostLine(unit.usage_key, quantity, _rate_for(rate, total_input), unit.per, amount))
-    rest = usd - sum((line.amount for line in lines), Decimal(0))
-    if rest:
-        lines.append(CostLine("minimum_charge", 1, rest, 1, rest))
-    return tuple(lines)
-
-
-def _rate_for(rate: "Decimal | TieredPrices", total_input: int) -> Decimal:
-    """The one rate of the whole request: a tier is strictly above its start, on total input."""
-    if isinstance(rate, Decimal):
-        return rate
-    return next((tier.price for tier in reversed(rate.tiers) if total_input > tier.start), rate.base)
+def catalogue_counts(usage: Usage) -> dict[str, Quantity]:
+    """The counts that are known, by the catalogue's unit names."""
+    counts: dict[str, Quantity] = dict(usage.other_units)
+    for name, count in usage.token_counts().items():
+        if count is not None:
+            counts[CATALOGUE_UNIT.get(name, name)] = count
+    return counts

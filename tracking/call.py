@@ -4,7 +4,6 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tracking.errors import ArgumentError
 from tracking.response import LLMResponse
 
 if TYPE_CHECKING:
@@ -15,15 +14,14 @@ if TYPE_CHECKING:
 class TrackedCall:
     """One call in progress. Set `response` before leaving; `record` holds the row afterwards.
 
-    A block left by an exception is recorded as a failed call (status "error", no cost) and the exception goes on.
+    A block left by an exception is recorded as a failed call (status "error", no cost), or as what it cost where
+    `response` was set by then; the exception goes on.
     """
 
     def __init__(self, tracker: "CostTracker", arguments: dict[str, Any]) -> None:
         self.response: object = None
         self.record: LLMUsageRecord | None = None
         self._tracker = tracker
-        self._provider: str | None = arguments.pop("provider", None)
-        self._model: str | None = arguments.pop("model", None)
         self._arguments = arguments
         self._started = 0
         self._first_token: int | None = None
@@ -43,21 +41,20 @@ class TrackedCall:
         measured: dict[str, Any] = {"latency_ms": self._milliseconds(time.perf_counter_ns())}
         if self._first_token is not None:
             measured["ttft_ms"] = self._milliseconds(self._first_token)
-        if error_type is not None and self.response is None:
-            self._record_failure(error_type.__name__, measured)
-        elif self.response is None:
-            raise ArgumentError("response", "was not set inside the call() block")
+        arguments = measured | self._arguments
+        if error_type is None:
+            self.record = self._tracker.record(llm_response=self.response, **arguments)
         else:
-            response = self.response
-            if not isinstance(response, LLMResponse):
-                response = LLMResponse.from_provider(response, self._provider, self._model)
-            self.record = self._tracker.record(llm_response=response, **(measured | self._arguments))
+            self._record_interrupted(error_type.__name__, arguments)
 
-    def _record_failure(self, error_type: str, measured: dict[str, Any]) -> None:
+    def _record_interrupted(self, error_type: str, arguments: dict[str, Any]) -> None:
         """The caller's own exception matters more than any trouble in recording that it happened."""
-        failed = LLMResponse.failed(provider=self._provider or "unknown", model=self._model, error_type=error_type)
         try:
-            self.record = self._tracker.record(llm_response=failed, **(measured | self._arguments))
+            response = self.response
+            if response is None:
+                provider, model = arguments.get("provider") or "unknown", arguments.get("model")
+                response = LLMResponse.failed(provider=provider, model=model, error_type=error_type)
+            self.record = self._tracker.record(llm_response=response, **arguments)
         except Exception as trouble:
             self._tracker.report_unrecorded(trouble)
 

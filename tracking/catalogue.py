@@ -3,24 +3,26 @@
 genai-prices is imported when a price is first needed, not with this module: it takes half a second.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tracking.compiled_rates import compile_rates
 from tracking.errors import UnknownModelError
+from tracking.price import Price
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice, Provider
+    from genai_prices.types import ModelInfo, Provider
 
 SOURCE = "genai-prices"
+REMEMBERED_MODELS = 4096
+"""Names of models come from outside: how many of them are kept at most."""
 
 
 @cache
@@ -51,87 +53,132 @@ def provider_of_model(model: object) -> "Provider | None":
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """The prices of one model in force at one instant, and where they come from."""
+def provider_id_of(model: str) -> str:
+    """The id of the provider whose naming a model follows.
 
-    provider: "Provider"
-    model: "ModelInfo"
-    rates: "ModelPrice"
-    context: Mapping[str, str]
-
-    @property
-    def llm(self) -> str:
-        """The catalogue's canonical id of the model."""
-        return self.model.id
-
-    def entry(self) -> dict[str, Any]:
-        """Everything needed to compute with this price again: USD rates by unit, with tiers, as decimal text."""
-        return {
-            "source": SOURCE,
-            "version": source_version(),
-            "provider": self.provider.id,
-            "model": self.model.id,
-            "context": dict(self.context),
-            "rates": dict(_rates(self.rates)),
-        }
-
-    @property
-    def price_id(self) -> str:
-        """Source, version, provider and model in words, and a hash of the rates. Usable as a file name."""
-        entry = self.entry()
-        digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:12]
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", self.model.id)[:80]
-        return f"{SOURCE}-{entry['version']}.{self.provider.id}.{name}.{digest}"
+    Raises:
+        UnknownModelError: no provider's, with the nearest known names.
+    """
+    found = provider_of_model(model)
+    if found is None:
+        raise UnknownModelError(None, model, nearest_names(None, model))
+    return found.id
 
 
-def _rates(prices: "ModelPrice") -> Iterator[tuple[str, Any]]:
-    for key, price in vars(prices).items():
+def every_model() -> Iterator[tuple[str, str]]:
+    """Provider and model of everything the catalogue lists."""
+    for provider in _snapshot().providers:
+        for model in provider.models:
+            yield provider.id, model.id
+
+
+class CataloguedModel:
+    """One model of genai-prices as one provider sells it; its prices are compiled when first asked for."""
+
+    def __init__(self, provider: "Provider", model: "ModelInfo") -> None:
+        self._provider = provider
+        self._model = model
+        # Variants belong to the provider that lists the model; one sold from another's list has none (genai-prices).
+        own = any(model is listed for listed in provider.models)
+        variants = (model.price_variants or []) if own else []
+        self._context_values = {(key, value) for variant in variants for key, value in variant.when.items()}
+        constraints = [variant.constraint for variant in variants]
+        if isinstance(model.prices, list):
+            constraints += [conditional.constraint for conditional in model.prices]
+        self._dates, self._times = _boundaries(constraints)
+        self._prices: dict[tuple[object, ...], Price] = {}
+
+    def price(self, at: datetime, context: Mapping[str, str]) -> Price:
+        """The price in force at `at`, a UTC instant. Between two boundaries it is always the same one."""
+        chosen = tuple(pair for pair in context.items() if pair in self._context_values) if context else ()
+        date_index = bisect_right(self._dates, at.date()) if self._dates else 0
+        time_index = bisect_right(self._times, at.time()) if self._times else 0
+        key = (date_index, time_index, *chosen)
+        price = self._prices.get(key)
         if price is None:
-            continue
-        tiers = getattr(price, "tiers", None)
-        if tiers is None:
-            yield key, str(price)
-        else:
-            steps = [{"above_input_tokens": tier.start, "rate": str(tier.price)} for tier in tiers]
-            yield key, {"base": str(price.base), "tiers": steps}
+            rates = self._model.get_prices(at, dict(chosen) or None)
+            card = compile_rates(self._provider.id, self._model.id, rates)
+            price = Price(SOURCE, source_version(), self._provider.id, self._model.id, dict(chosen), card)
+            self._prices[key] = price
+        return price
+
+
+def _boundaries(constraints: Iterable[object]) -> tuple[list[date], list[time]]:
+    """The dates, and the UTC times of day, on which another price may come into force."""
+    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint
+
+    dates: set[date] = set()
+    times: set[time] = set()
+    for constraint in constraints:
+        if isinstance(constraint, StartDateConstraint):
+            dates.add(constraint.start_date)
+        elif isinstance(constraint, TimeOfDateConstraint):
+            times |= {_utc_time(constraint.start_time), _utc_time(constraint.end_time)}
+        elif constraint is not None:
+            raise TypeError(f"a price constraint of type {type(constraint).__name__} is not known")
+    return sorted(dates), sorted(times)
+
+
+def _utc_time(moment: time) -> time:
+    """A time of day in UTC; one without a zone is UTC already (genai-prices)."""
+    if moment.tzinfo is None:
+        return moment
+    return datetime.combine(date(1970, 1, 1), moment).astimezone(UTC).time()
+
+
+_models: dict[tuple[str, str], CataloguedModel] = {}
+_models_of: object = None
 
 
 def find_price(provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
-    """The price in force at `at` (an aware instant) for a model as its provider names it.
+    """The price in force at `at` (a UTC instant) for a model as its provider names it.
 
     Raises:
         UnknownModelError: no model, or none the catalogue knows, with the nearest known names.
     """
+    global _models, _models_of
     if not model:
         raise UnknownModelError(provider, model)
-    try:
-        found_provider, found_model = _snapshot().find_provider_model(model, None, provider, None)
-    except LookupError:
-        raise UnknownModelError(provider, model, nearest_names(provider, model)) from None
-    # Variants belong to the provider that lists the model; one priced by another's list has none (genai-prices).
-    own = any(found_model is listed for listed in found_provider.models)
-    applying = {key: value for key, value in context.items() if own and _has_variant(found_model, key, value)}
-    rates = found_model.get_prices(at, applying or None)
-    return Price(found_provider, found_model, rates, applying)
+    snapshot = _snapshot()
+    if snapshot is not _models_of:
+        _models, _models_of = {}, snapshot
+    catalogued = _models.get((provider, model))
+    if catalogued is None:
+        try:
+            catalogued = CataloguedModel(*snapshot.find_provider_model(model, None, provider, None))
+        except LookupError:
+            raise UnknownModelError(provider, model, nearest_names(provider, model)) from None
+        if len(_models) >= REMEMBERED_MODELS:
+            _models.clear()
+        _models[provider, model] = catalogued
+    return catalogued.price(at, context)
 
 
-def _has_variant(model: "ModelInfo", key: str, value: str) -> bool:
-    return any(variant.when.get(key) == value for variant in model.price_variants or ())
+def _sellers() -> dict[str, str]:
+    """A provider for each model of the catalogue: where several sell it, the one whose naming it follows."""
+    sellers: dict[str, str] = {}
+    for provider in _snapshot().providers:
+        for model in provider.models:
+            own = provider.model_match is not None and provider.model_match.is_match(model.id)
+            if own or model.id not in sellers:
+                sellers[model.id] = provider.id
+    return sellers
 
 
-def nearest_names(provider: str, model: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def nearest_names(provider: str | None, model: str) -> tuple[str, ...]:
     """Up to three known `provider/model` names most like `model`, those of the same provider first."""
-    known = find_provider(provider)
+    known = find_provider(provider) if provider else None
     wanted = model.lower()
     own = [listed.id for listed in known.models] if known else []
     near = [f"{known.id}/{name}" for name in get_close_matches(wanted, own, n=3, cutoff=0.4)] if known else []
     if len(near) < 3:
-        elsewhere = {listed.id: vendor.id for vendor in reversed(_snapshot().providers) for listed in vendor.models}
+        elsewhere = _sellers()
         near += [f"{elsewhere[name]}/{name}" for name in get_close_matches(wanted, list(elsewhere), n=3, cutoff=0.6)]
-    return list(dict.fromkeys(near))[:3]
+    return tuple(dict.fromkeys(near))[:3]
 
 
+@lru_cache(maxsize=4096)
 def family_of(model: str) -> str | None:
     """The family of a model id, coarse on purpose: claude, gpt, gemini, llama, mistral, …
 

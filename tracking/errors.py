@@ -29,7 +29,8 @@ class UnknownModelError(CostTrackingError, LookupError):
     def __init__(self, provider: str | None, model: str | None, nearest: Sequence[str] = ()) -> None:
         named = f"model {model!r}" if model else "an answer that names no model (pass model=…)"
         hint = f"; nearest known: {', '.join(nearest)}" if nearest else ""
-        super().__init__(f"no price is known for {named} of provider {provider!r}{hint}")
+        seller = f" of provider {provider!r}" if provider else ""
+        super().__init__(f"no price is known for {named}{seller}{hint}")
         self.provider = provider
         self.model = model
         self.nearest = tuple(nearest)

@@ -1,144 +1,160 @@
-"""Reading usage out of a provider's answer, by the extractors of genai-prices.
+"""From a provider's answer to what an `LLMResponse` holds: counts, model, id, time, tier, reported cost."""
 
-An extractor is a table of paths (root, mappings, model path). Where several of a provider's fit, the one
-marked `default` is what the provider bills by; else the one that reads the most counts is the right one,
-because a less specific one reads the same totals and misses the parts.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 
-from tracking.catalogue import find_provider, provider_of_model
-from tracking.errors import ArgumentError, ResponseError
-from tracking.usage import Quantity, Usage, as_quantity
+from tracking.errors import ResponseError, UsageError
+from tracking.extractors import CATALOGUE_UNIT
+from tracking.fields import Fields, fields_of, inside, listed, text_in
+from tracking.foreign import ForeignReader, foreign_reader, foreign_reader_of_dict
+from tracking.inference import extractors_of, infer_provider, known_provider, provider_of_class
+from tracking.own_extractors import LITELLM
+from tracking.usage import as_quantity
+from tracking.wrappers import unwrapped
 
-if TYPE_CHECKING:
-    from genai_prices.types import Provider, UsageExtractor
+__all__ = ["CATALOGUE_UNIT", "extract", "instant_of", "provider_of_chunk", "real_id", "response_id_of"]
 
-CATALOGUE_UNIT = {"reasoning_tokens": "output_reasoning_tokens"}
-"""Our column names where the catalogue's unit is named otherwise."""
-
-COLUMN = {unit: column for column, unit in CATALOGUE_UNIT.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Extraction:
-    """What an answer says of itself."""
-
-    provider: str
-    model: str | None
-    usage: Usage
+NO_CONTEXT: Mapping[str, str] = {}
 
 
-def extract(body: Mapping[str, Any], provider: str | None) -> Extraction:
-    """Usage and model of one answer.
+def extract(
+    source: object, provider: str | None = None, model: str | None = None, dialect: str | None = None
+) -> dict[str, Any]:
+    """What `source` says of itself, by the names of `LLMResponse`'s fields; `answer` holds what its text is read from.
 
     Raises:
-        ResponseError: no usage in it, or not in a shape this provider sends.
+        ResponseError: not an answer, or one without usage in a shape its provider sends.
         UsageError: a count is not a non-negative number; its path and value are named.
         ArgumentError: the provider is unknown, or not given and not to be told from the answer.
     """
-    known = find_provider(provider) if provider else _infer_provider(body)
-    if known is None:
-        raise ArgumentError("provider", f"{provider!r} is not in the catalogue")
-    extractors = known.extractors or _chat_extractors()
-    for extractor in extractors:
-        _check_counts(extractor, body)
-    found: list[tuple[UsageExtractor, str | None, dict[str, Quantity]]] = []
-    problems: list[str] = []
-    for extractor in extractors:
-        try:
-            model, usage = extractor.extract(body)
-        except ValueError as error:
-            problems.append(str(error))
-        else:
-            found.append((extractor, model, _reported(usage)))
-    if not found:
-        raise ResponseError(f"no usage in this answer of provider {known.id!r}: {'; '.join(dict.fromkeys(problems))}")
-    _, model, counts = max(found, key=lambda hit: (hit[0].api_flavor == "default", len(hit[2])))
-    named = {COLUMN.get(unit, unit): quantity for unit, quantity in counts.items()}
-    columns = {name: named.pop(name) for name in tuple(named) if name in Usage.__dataclass_fields__}
-    return Extraction(known.id, model or None, Usage(**cast(Any, columns), other_units=named))
+    kind = type(source)
+    foreign = own_provider = None
+    if kind is not dict:
+        foreign, own_provider, dialect = _facts_of(kind)
+    answer = fields_of(source)
+    if answer is None:
+        raise ResponseError(f"an answer of type {kind.__name__} is neither a mapping nor an SDK object")
+    context = NO_CONTEXT
+    if "usage" not in answer:
+        answer, context = unwrapped(answer)
+        foreign = foreign or foreign_reader_of_dict(answer)
+    if foreign is not None:
+        return foreign(answer, provider, model)
+    hidden: Fields = {}
+    if dialect == LITELLM:
+        hidden = fields_of(getattr(source, "_hidden_params", None)) or {}
+        own_provider = _litellm_provider(answer, hidden)
+    compiled = extractors_of(provider or own_provider or infer_provider(answer, model), dialect)
+    own_model, usage = compiled.read(answer)
+    read: dict[str, Any] = {
+        "provider": compiled.provider,
+        "model": model or (own_model if isinstance(own_model, str) and own_model else None),
+        "usage": usage,
+        "answer": answer,
+        "id": response_id_of(answer),
+        "created": instant_of(answer),
+        "finish_reason": finish_reason_of(answer),
+    }
+    _add_terms(read, answer, context)
+    if compiled.provider in ("openrouter", "perplexity") or hidden:
+        read["provider_cost"] = _reported_cost(answer, hidden)
+    return read
 
 
-def _reported(usage: object) -> dict[str, Quantity]:
-    """The counts an extractor read, by the catalogue's unit names."""
-    return {unit: as_quantity(unit, value) for unit, value in vars(usage).items() if not unit.startswith("_")}
+@lru_cache(maxsize=1024)
+def _facts_of(kind: type) -> tuple[ForeignReader | None, str | None, str | None]:
+    """What the class of an answer tells: who reads it, whose it is, and which dialect it speaks."""
+    provider = provider_of_class(kind)
+    if provider == "anthropic":
+        provider = None  # sold by Bedrock and Vertex too: the id tells
+    return foreign_reader(kind), provider, LITELLM if kind.__module__.partition(".")[0] == "litellm" else None
 
 
-def _chat_extractors() -> list["UsageExtractor"]:
-    """For providers with no extractor of their own: their interface is OpenAI's chat completions."""
-    openai = cast("Provider", find_provider("openai"))
-    return [extractor for extractor in openai.extractors or [] if extractor.api_flavor in ("chat", "embeddings")]
+def provider_of_chunk(chunk: object) -> tuple[str | None, str | None]:
+    """The provider, and the dialect, that the class of a stream's chunk tells."""
+    _, provider, dialect = _facts_of(type(chunk))
+    if dialect == LITELLM:
+        hidden = fields_of(getattr(chunk, "_hidden_params", None)) or {}
+        provider = _litellm_provider(fields_of(chunk) or {}, hidden)
+    return provider, dialect
 
 
-def _infer_provider(body: Mapping[str, Any]) -> "Provider":
-    usage = body.get("usage")
-    if "usageMetadata" in body:
-        inferred = find_provider("google")
-    elif isinstance(usage, Mapping) and "inputTokens" in usage:
-        inferred = find_provider("aws")
-    elif body.get("type") == "message" and isinstance(usage, Mapping) and "input_tokens" in usage:
-        inferred = find_provider("anthropic")
+def _litellm_provider(answer: Fields, hidden: Fields) -> str | None:
+    told = hidden.get("custom_llm_provider")
+    if not told:
+        model = answer.get("model")
+        told = model.partition("/")[0] if isinstance(model, str) and "/" in model else None
+    return known_provider(told)
+
+
+def _add_terms(read: dict[str, Any], answer: Fields, context: Mapping[str, str]) -> None:
+    """By what else the answer is priced: service tier, speed, batch, region."""
+    usage = fields_of(answer.get("usage") or answer.get("usageMetadata") or answer.get("usage_metadata")) or NO_CONTEXT
+    tier = text_in(
+        answer.get("service_tier") or usage.get("service_tier") or answer.get("serviceTier") or usage.get("serviceTier")
+    )
+    speed = usage.get("speed")
+    if tier is None and isinstance(answer.get("serviceTier"), Mapping):  # Bedrock: {"type": "priority"}
+        tier = text_in(inside(answer, "serviceTier", "type"))
+    region = text_in(usage.get("inference_geo"))
+    read["service_tier"] = tier
+    if region is not None and region != "not_available":
+        read["region"] = region
+    if tier is not None or speed is not None or context:
+        terms = {"service_tier": tier} if tier is not None else {}
+        if tier == "batch":
+            terms["processing"] = "batch"
+        if isinstance(speed, str):
+            terms["speed"] = speed
+        read["price_context"] = {**terms, **context}
     else:
-        inferred = provider_of_model(body.get("model"))
-    if inferred is None:
-        raise ArgumentError("provider", "is not given and cannot be told from the answer")
-    return inferred
+        read["price_context"] = {}
 
 
-def _check_counts(extractor: "UsageExtractor", body: Mapping[str, Any]) -> None:
-    """Refuse a count that genai-prices would skip silently (a text) or refuse without its value."""
-    root = _steps(extractor.root)
-    for mapping in extractor.mappings:
-        path = [*root, *_steps(mapping.path)]
-        value = _at(body, path)
-        if value is not None:
-            as_quantity(".".join(str(step) for step in path if isinstance(step, str)), value)
+def _reported_cost(answer: Fields, hidden: Fields) -> Decimal | None:
+    """What the provider itself says it cost, in USD."""
+    told = hidden.get("response_cost")
+    if told is None:
+        told = inside(answer, "usage", "cost")
+        told = inside(told, "total_cost") if fields_of(told) is not None else told
+    try:
+        return None if told is None else Decimal(as_quantity("cost", told))
+    except UsageError:
+        return None
 
 
-def _steps(path: Any) -> list[Any]:
-    return [path] if isinstance(path, str) else list(path)
-
-
-def _at(value: Any, path: Sequence[Any]) -> Any:
-    for step in path:
-        if isinstance(step, str):
-            value = cast("Mapping[str, Any]", value).get(step) if isinstance(value, Mapping) else None
-        else:
-            value = step.extract(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
-        if value is None:
-            return None
-    return value
-
-
-def instant_of(body: Mapping[str, Any]) -> datetime | None:
-    """When the provider says it made the answer: epoch seconds or ISO 8601 with an offset; else `None`."""
-    for field in ("created", "created_at", "createTime"):
-        value = body.get(field)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+def instant_of(answer: Fields) -> datetime | None:
+    """When the provider says it made the answer: epoch seconds, ISO 8601 with an offset or an aware datetime."""
+    for field in ("created", "created_at", "createTime", "create_time"):
+        value = answer.get(field)
+        if value is None or value is True:
+            continue
+        if isinstance(value, int | float) and value > 0:
             try:
                 return datetime.fromtimestamp(value, UTC)
             except (OverflowError, OSError, ValueError):
                 continue
         if isinstance(value, str):
             try:
-                instant = datetime.fromisoformat(value)
+                value = datetime.fromisoformat(value)
             except ValueError:
                 continue
-            if instant.tzinfo is not None:
-                return instant.astimezone(UTC)
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            return value.astimezone(UTC)
     return None
 
 
-def response_id_of(body: Mapping[str, Any]) -> str | None:
-    for field in ("id", "responseId", "response_id"):
-        if real := real_id(body.get(field)):
+def response_id_of(answer: Fields) -> str | None:
+    for field in ("id", "responseId", "response_id", "generation_id"):
+        if (value := answer.get(field)) is not None and (real := real_id(value)):
             return real
-    inner = body.get("response")
-    return response_id_of(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else None
+    if (inner := fields_of(answer.get("response"))) is not None:
+        return response_id_of(inner)
+    metadata = answer.get("ResponseMetadata")
+    return None if metadata is None else real_id(inside(metadata, "RequestId"))
 
 
 def real_id(value: object) -> str | None:
@@ -148,42 +164,14 @@ def real_id(value: object) -> str | None:
     return value
 
 
-def finish_reason_of(body: Mapping[str, Any]) -> str | None:
+def finish_reason_of(answer: Fields) -> str | None:
     for field in ("stop_reason", "stopReason", "finish_reason", "status"):
-        if isinstance(reason := body.get(field), str):
+        if (value := answer.get(field)) is not None and (reason := text_in(value)):
             return reason
-    for choice in (*_listed(body.get("choices")), *_listed(body.get("candidates"))):
-        reason = _inside(choice, "finish_reason") or _inside(choice, "finishReason")
-        if isinstance(reason, str):
-            return reason
-    return None
-
-
-def text_of(body: Mapping[str, Any]) -> str | None:
-    """The answer's text, where it has one in a shape known here."""
-    if isinstance(text := body.get("output_text"), str):
-        return text
-    contents: list[Any] = [body.get("content")]
-    contents += [_inside(choice, "message", "content") for choice in _listed(body.get("choices"))]
-    contents += [_inside(candidate, "content", "parts") for candidate in _listed(body.get("candidates"))]
-    contents += [_inside(item, "content") for item in _listed(body.get("output"))]
-    contents += [_inside(body, "output", "message", "content"), _inside(body, "message", "content")]
-    parts = [text for content in contents for text in _texts(content)]
-    return "".join(parts) if parts else None
-
-
-def _listed(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _inside(value: Any, *names: str) -> Any:
-    for name in names:
-        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _texts(content: Any) -> list[str]:
-    if isinstance(content, str):
-        return [content]
-    blocks = [block for block in _listed(content) if not _inside(block, "thought")]
-    return [text for block in blocks if isinstance(text := _inside(block, "text"), str)]
+    for field in ("choices", "candidates"):
+        for choice in listed(answer.get(field)):
+            fields = fields_of(choice) or NO_CONTEXT
+            if reason := text_in(fields.get("finish_reason") or fields.get("finishReason")):
+                return reason
+    inner = answer.get("response")
+    return None if inner is None else text_in(inside(inner, "status"))

@@ -45,6 +45,7 @@ class Home:
         self.prices = self.root / "prices"
         self.keys = self.root / "keys"
         self.locks = self.root / "locks"
+        self.prices_toml = self.root / "prices.toml"
         self.manifest = self.root / "manifest.sqlite"
         self.build_database = self.root / "build.duckdb"
         self.warehouse_database = self.root / "warehouse.duckdb"
@@ -89,6 +90,8 @@ class Home:
             content = tomllib.loads(self.ledger_toml.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise LedgerError(f"home {self.root} holds no ledger (ledger.toml is missing)") from None
+        except OSError as error:
+            raise LedgerError(f"{self.ledger_toml} cannot be read: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise LedgerError(f"{self.ledger_toml} is not valid TOML: {error}") from error
         return _book_settings(self.ledger_toml, content)

@@ -5,19 +5,25 @@ import os
 import time
 from uuid import UUID
 
+from tracking.extraction import real_id
 from tracking.response import LLMResponse
+from tracking.trackable import identity_text
 
 
 def _digest(*parts: str | None) -> str:
     """A hash no two different lists of parts share: each part carries its length, and absence is not blank."""
     joined = "".join("-;" if part is None else f"{len(part)}:{part};" for part in parts)
-    return hashlib.sha256(joined.encode()).hexdigest()[:32]
+    return hashlib.sha256(joined.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def event_key_of(response: LLMResponse, idempotency_key: str | None) -> str | None:
-    """The billable event: the caller's key, else provider and response id; `None` where neither exists."""
-    if idempotency_key is not None:
-        return _digest("key", idempotency_key)
+    """The billable event: the caller's key, else provider and response id; `None` where neither exists.
+
+    Raises:
+        ArgumentError: the key is blank, or neither text, a whole number nor a UUID.
+    """
+    if idempotency_key is not None and (key := real_id(identity_text("idempotency_key", idempotency_key))):
+        return _digest("key", key)
     if response.id is not None:
         return _digest("response", response.provider, response.id)
     return None

@@ -5,9 +5,11 @@ A writer holds an exclusive flock on its file for as long as it lives; so a read
 the writer is gone.
 """
 
+import atexit
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import re
 import socket
@@ -15,11 +17,14 @@ import threading
 import uuid
 import weakref
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
 from tracking.durable_files import sync_directory
 from tracking.errors import LedgerError
+
+if TYPE_CHECKING:
+    from tracking.record import LLMUsageRecord
 
 Durability = Literal["process", "interval", "always"]
 
@@ -30,6 +35,11 @@ SYNC_SECONDS = 0.5
 def encode_line(content: bytes) -> bytes:
     """One journal line around a JSON object that holds no raw newline."""
     return b"%08x %s\n" % (crc32(content), content)
+
+
+def record_line(record: "LLMUsageRecord", prompt: str | None) -> bytes:
+    """The journal line of one record and, beside its columns, the prompt's text."""
+    return encode_line(record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}")
 
 
 def decode_line(line: bytes) -> bytes | None:
@@ -90,8 +100,8 @@ class JournalWriter:
                 self._unsynced.append(line)
             if self._durability == "always":
                 self._sync()
-        if self._durability == "interval":
-            self._ensure_syncer()
+            if self._durability == "interval":
+                self._ensure_syncer()
 
     def flush(self) -> None:
         """Make everything appended so far survive a power loss."""
@@ -101,13 +111,24 @@ class JournalWriter:
     def close(self) -> None:
         """Sync and let go of the file; a later `append()` opens a new one."""
         with self._lock:
-            self._sync()
-            self._release()
-        self._wake.set()
+            try:
+                self._sync()
+            finally:
+                self._release()
+                # A syncer of its own for whatever is appended later: this one may take its time to end.
+                self._wake.set()
+                self._wake, self._syncer = threading.Event(), None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _open_next(self) -> int:
         self._sync()
         self._release()
+        return self._open_new()
+
+    def _open_new(self) -> int:
         while True:
             path = self._directory / f"{writer_name()}.log"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
@@ -122,45 +143,42 @@ class JournalWriter:
         return descriptor
 
     def _write_whole(self, descriptor: int, line: bytes) -> None:
-        try:
-            written = os.write(descriptor, line)
-            if written != len(line):
-                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
-        except OSError:
+        written = os.write(descriptor, line)
+        if written != len(line):
             try:
-                os.ftruncate(descriptor, self._size)
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
             except OSError:
-                # The torn line stays the last one of a file nobody writes to again.
-                with contextlib.suppress(OSError):
-                    os.fdatasync(descriptor)
+                # The torn line stays the last one of a file nobody writes to again; see _sync for what is unsynced.
                 self._release()
-            raise
-        self._size += len(line)
+            raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
+        self._size += written
 
     def _sync(self) -> None:
-        if self._descriptor is None or not self._unsynced:
+        """Sync what is unsynced. Without its file it is written to a new one, now or at the next attempt.
+
+        After a failed fsync the kernel may have dropped the pages, so that file is left. What did reach it is
+        there twice then; the sealer counts a record_id once.
+        """
+        if not self._unsynced:
             return
-        try:
-            os.fdatasync(self._descriptor)
-        except OSError as error:
-            self._rewrite_elsewhere(error)
+        if self._descriptor is not None:
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError:
+                self._release()
+        if self._descriptor is None:
+            self._rewrite_unsynced()
         self._unsynced.clear()
 
-    def _rewrite_elsewhere(self, cause: OSError) -> None:
-        """After a failed fsync the kernel may have dropped the pages: leave the file, write them to a new one.
-
-        What did reach the old file is there twice then; the sealer counts a record_id once.
-        """
-        pending, self._unsynced = self._unsynced, []
-        self._release()
+    def _rewrite_unsynced(self) -> None:
         try:
-            descriptor = self._open_next()
-            for line in pending:
+            descriptor = self._open_new()
+            for line in self._unsynced:
                 self._write_whole(descriptor, line)
             os.fdatasync(descriptor)
         except OSError as error:
-            self._unsynced = pending
-            raise LedgerError(f"journal in {self._directory} cannot be synced: {error.strerror}") from cause
+            self._release()
+            raise LedgerError(f"journal in {self._directory} cannot be synced: {error.strerror}") from error
 
     def _release(self) -> None:
         if self._descriptor is not None:
@@ -168,12 +186,14 @@ class JournalWriter:
             self._descriptor = None
 
     def _ensure_syncer(self) -> None:
-        if self._syncer is None or not self._syncer.is_alive():
-            self._wake.clear()
-            self._syncer = threading.Thread(
+        if self._syncer is None:
+            syncer = threading.Thread(
                 target=_sync_until_gone, args=(weakref.ref(self), self._wake), name="llm-cost-journal-sync", daemon=True
             )
-            self._syncer.start()
+            # A process on its way out starts no threads; what it appends is synced at exit.
+            with contextlib.suppress(RuntimeError):
+                syncer.start()
+                self._syncer = syncer
 
     def forget_parent(self) -> None:
         """In a child after fork: the file, its lock and its unsynced lines are the parent's."""
@@ -189,8 +209,8 @@ def _sync_until_gone(writer: "weakref.ref[JournalWriter]", wake: threading.Event
         alive = writer()
         if alive is None:
             return
-        # The next append or flush reports a disk that cannot be synced; this thread just tries again.
-        with contextlib.suppress(LedgerError, OSError):
+        # The next flush, close or rotation reports a disk that cannot be synced; this thread just tries again.
+        with contextlib.suppress(LedgerError):
             alive.flush()
         del alive
 
@@ -203,4 +223,11 @@ def _after_fork_in_child() -> None:
         writer.forget_parent()
 
 
+def _sync_at_exit() -> None:
+    for writer in list(_live_writers):
+        with contextlib.suppress(LedgerError):
+            writer.flush()
+
+
 os.register_at_fork(after_in_child=_after_fork_in_child)
+atexit.register(_sync_at_exit)

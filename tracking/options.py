@@ -11,6 +11,7 @@ class CallOptions(TypedDict, total=False):
     `occurred_at` is an aware instant (default: now). Latencies are whole milliseconds. `attempt` counts from 1;
     `retry_of` is the `record_id` of the attempt it repeats. `trackable_parent` is the object the trackable belongs
     to. `tags` is a flat mapping. `idempotency_key` names the billable event where the provider gives no id.
+    `provider` and `model` say what a provider's own answer does not (see `LLMResponse.from_provider`).
     """
 
     occurred_at: datetime | None
@@ -24,3 +25,5 @@ class CallOptions(TypedDict, total=False):
     tags: Mapping[str, Any] | None
     trace_id: str | None
     idempotency_key: str | None
+    provider: str | None
+    model: str | None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from tracking.durable_files import create_exclusively
-from tracking.errors import ArgumentError
+from tracking.errors import ArgumentError, LedgerError
 
 PromptPolicy = Literal["store", "hash", "drop"]
 
@@ -24,13 +24,21 @@ def prompt_text(prompt: object) -> str:
     """A prompt as text: text as it is, a list of chat messages as canonical JSON.
 
     Raises:
-        ArgumentError: blank. The prompt itself is never part of an error.
+        ArgumentError: blank, or not to be turned to text. The prompt itself is never part of an error.
     """
-    text = prompt if isinstance(prompt, str) else json.dumps(prompt, sort_keys=True, ensure_ascii=False, default=_plain)
-    if not text.strip() or text in ("[]", "{}", "null"):
+    text = prompt if isinstance(prompt, str) else _json_text(prompt)
+    if not text.strip():
         raise ArgumentError("prompt", "is blank")
     # A lone surrogate cannot be written as UTF-8; the paid call still has to be recorded.
     return text.encode(errors="replace").decode()
+
+
+def _json_text(prompt: object) -> str:
+    try:
+        text = json.dumps(prompt, sort_keys=True, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ArgumentError("prompt", f"cannot be turned to text ({type(error).__name__})") from None
+    return "" if text in ("[]", "{}", "null") else text
 
 
 def _plain(value: object) -> object:
@@ -78,6 +86,9 @@ class PromptKeeper:
 
     def _hash(self, text: str) -> str:
         if self._key is None:
-            create_exclusively(self._key_file, os.urandom(32))
-            self._key = self._key_file.read_bytes()
+            try:
+                create_exclusively(self._key_file, os.urandom(32))
+                self._key = self._key_file.read_bytes()
+            except OSError as error:
+                raise LedgerError(f"key {self._key_file} cannot be used: {error.strerror}") from error
         return hmac.digest(self._key, text.encode(), "sha256").hex()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from tracking.durable_files import PRIVATE_FILE
+from tracking.durable_files import PRIVATE_FILE, write_all
 from tracking.journal import writer_name
 from tracking.response import LLMResponse
 
@@ -31,7 +31,7 @@ class Quarantine:
         line = (json.dumps(entry, default=str) + "\n").encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
         try:
-            os.write(descriptor, line)
+            write_all(descriptor, line)
         finally:
             os.close(descriptor)
         return self._path
@@ -52,4 +52,4 @@ def usage_part(answer: object) -> dict[str, Any] | None:
         body = cast("Mapping[str, Any]", answer)
         return {name: body[name] for name in USAGE_FIELDS if name in body} or None
     dump = getattr(answer, "model_dump", None)
-    return usage_part(dump(mode="json", by_alias=True)) if callable(dump) else None
+    return usage_part(dump(mode="json", by_alias=True, warnings=False)) if callable(dump) else None

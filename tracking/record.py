@@ -45,14 +45,24 @@ def to_micro_usd(cost_usd: Decimal) -> int:
 
 
 def _as_json_text(value: object) -> object:
-    if isinstance(value, Mapping):
-        return json.dumps(dict(cast(Mapping[str, object], value)), sort_keys=True, ensure_ascii=False)
-    return value
+    """A mapping as canonical JSON; a text must be JSON already."""
+    if isinstance(value, str):
+        if not isinstance(json.loads(value), dict):
+            raise ValueError("is not the JSON of a mapping")
+        return value
+    if not isinstance(value, Mapping):
+        return value
+    mapping = dict(cast(Mapping[str, object], value))
+    try:
+        return json.dumps(mapping, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 JsonText = Annotated[str, BeforeValidator(_as_json_text)]
 Identity = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=-MAX_COUNT, le=MAX_COUNT)]
+Sum = Annotated[int, Field(strict=True, ge=-2 * MAX_COUNT, le=2 * MAX_COUNT)]
 Natural = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 
 HIDDEN = "<hidden>"
@@ -95,9 +105,9 @@ class LLMUsageRecord(BaseModel):
     output_tokens: Count | None = None
     reasoning_tokens: Count | None = None
     other_units: JsonText | None = None
-    token_count: Count | None = None
+    token_count: Sum | None = None
     cost_usd: Annotated[Decimal, Field(max_digits=18, decimal_places=12)] | None = None
-    micro_usd: Count | None = None
+    micro_usd: Sum | None = None
     pricing_status: PricingStatus
     price_id: str | None = None
     charge_class: ChargeClass = "usage"

@@ -1,31 +1,35 @@
 """`LLMResponse`: one provider's answer, reduced to what its cost depends on."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Self, cast
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from tracking.errors import ArgumentError, ResponseError
-from tracking.extraction import (
-    extract,
-    finish_reason_of,
-    instant_of,
-    real_id,
-    response_id_of,
-    text_of,
-)
+from tracking.answer_text import text_of
+from tracking.errors import ArgumentError
+from tracking.extraction import extract, real_id
 from tracking.usage import Usage
+from tracking.wrappers import stream_of
 
-PRICE_CONTEXT_FIELDS = ("service_tier", "speed")
-"""Fields of an answer by which catalogues price the same model differently."""
+if TYPE_CHECKING:
+    from tracking.streams import StreamReader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _no_text() -> str | None:
+    """A plain default would stay as an attribute of the class, and hide that the text is yet to be read."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LLMResponse:
     """One answer: who gave it, what it used, what it said.
 
     `usage` may be given as a mapping of the same names. `created` is an aware instant. `status` is
-    "ok", "partial" (a stream that broke off) or "error" (a call that failed: no usage, no cost).
+    "ok", "partial" (a stream that broke off) or "error" (a call that failed: mostly without usage, and so no cost).
+    `estimated` says that counts are worked out from the text of a stream without final usage. `provider_cost` is what
+    the provider itself says it cost, in USD. `price_context` says by what else the catalogue prices the model
+    (`{"processing": "batch"}`); the service tier is part of it.
 
     Raises:
         ArgumentError: provider blank, or `created` without a time zone.
@@ -35,7 +39,7 @@ class LLMResponse:
     provider: str
     model: str | None
     usage: Usage
-    text: str | None = field(default=None, repr=False)
+    text: str | None = field(default_factory=_no_text, repr=False)
     id: str | None = None
     created: datetime | None = None
     service_tier: str | None = None
@@ -44,13 +48,12 @@ class LLMResponse:
     status: Literal["ok", "error", "partial"] = "ok"
     finish_reason: str | None = None
     error_type: str | None = None
+    provider_cost: Decimal | None = None
+    estimated: bool = False
     price_context: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        if not isinstance(cast(object, self.provider), str) or not self.provider.strip():
-            raise ArgumentError("provider", "is missing or blank")
-        if self.model is not None and not (isinstance(cast(object, self.model), str) and self.model.strip()):
-            raise ArgumentError("model", "is blank or not a text")
+        _check_names(self.provider, self.model)
         if isinstance(usage := cast(object, self.usage), Mapping):
             object.__setattr__(self, "usage", _usage_of(cast("Mapping[str, Any]", usage)))
         elif not isinstance(usage, Usage):
@@ -58,41 +61,90 @@ class LLMResponse:
         if self.created is not None and self.created.tzinfo is None:
             raise ArgumentError("created", f"({self.created.isoformat()}) has no time zone")
         object.__setattr__(self, "id", real_id(self.id))
+        if self.service_tier:
+            object.__setattr__(self, "price_context", {"service_tier": self.service_tier, **self.price_context})
 
     @classmethod
     def from_provider(cls, obj: object, provider: str | None = None, model: str | None = None) -> Self:
-        """An answer as its provider sent it: the decoded JSON body, or an SDK object that dumps to it.
+        """An answer as its provider sent it: SDK object, decoded JSON body, or stream (which is read to its end).
 
-        `provider` is inferred where the body allows it; `model` overrides the body's (a Bedrock answer has none).
+        What other libraries make of an answer is taken too: LiteLLM's and LangChain's objects, Pydantic AI's usage,
+        OpenTelemetry's span attributes. `provider` is inferred from class, shape and model, and wins where given;
+        `model` overrides the answer's own (one of Bedrock or Cohere has none). The text is read when first asked for.
 
         Raises:
             ResponseError: not an answer, or an answer without usage.
             UsageError: a count is negative or contradicts another; both are named.
-            ArgumentError: the provider is unknown.
+            ArgumentError: the provider is unknown, or several would fit.
         """
-        body = _body_of(obj)
-        found = extract(body, provider)
-        tier = _service_tier_of(body)
-        context = {"service_tier": tier} if tier else {}
-        usage = body.get("usage")
-        if isinstance(usage, Mapping) and isinstance(speed := cast("Mapping[str, Any]", usage).get("speed"), str):
-            context["speed"] = speed
-        return cls(
-            provider=found.provider,
-            model=model or found.model,
-            usage=found.usage,
-            text=text_of(body),
-            id=response_id_of(body),
-            created=instant_of(body),
-            service_tier=tier,
-            finish_reason=finish_reason_of(body),
-            price_context=context,
-        )
+        if (stream := stream_of(obj)) is None:
+            return cls._of(extract(obj, provider, model))
+        if isinstance(watched := getattr(stream, "response", None), cls):
+            return watched
+        return cls.from_stream(stream, provider, model)
+
+    @classmethod
+    def from_stream(cls, chunks: Iterable[object], provider: str | None = None, model: str | None = None) -> Self:
+        """The answer a stream of chunks or events makes, which is read to its end.
+
+        The last usage counts. Where none came, status is "partial" and `estimated` is set: output tokens are then
+        those the provider had said by then or one for every 4 characters seen, whichever is more. Errors go through.
+        """
+        reader = _stream_reader(provider, model)
+        for chunk in chunks:
+            reader.feed(chunk)
+        reader.end()
+        return cls._of(reader.read())
+
+    @classmethod
+    async def from_async_stream(
+        cls, chunks: AsyncIterable[object], provider: str | None = None, model: str | None = None
+    ) -> Self:
+        """`from_stream` for an asynchronous stream."""
+        reader = _stream_reader(provider, model)
+        async for chunk in chunks:
+            reader.feed(chunk)
+        reader.end()
+        return cls._of(reader.read())
 
     @classmethod
     def failed(cls, *, provider: str, model: str | None = None, error_type: str | None = None) -> Self:
         """A call that gave no answer: status "error", no usage and so no cost."""
         return cls(provider=provider, model=model, usage=Usage(), status="error", error_type=error_type)
+
+    @classmethod
+    def _of(cls, read: dict[str, Any]) -> Self:
+        """What `extract` read: checked already, so that building it again field by field would be waste."""
+        _check_names(read["provider"], read["model"])
+        response = object.__new__(cls)
+        response.__dict__.update(read)
+        return response
+
+    def __getattr__(self, name: str) -> Any:
+        """The text, read from the answer when it is first asked for."""
+        if name != "text":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        answer = self.__dict__.pop("answer", None)
+        text = self.__dict__["text"] = None if answer is None else text_of(answer)
+        return text
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the provider's own object, which may not be copied or pickled."""
+        self.text  # noqa: B018
+        return dict(self.__dict__)
+
+
+def _stream_reader(provider: str | None, model: str | None) -> "StreamReader":
+    from tracking.streams import StreamReader
+
+    return StreamReader(provider, model)
+
+
+def _check_names(provider: object, model: object) -> None:
+    if not isinstance(provider, str) or not provider.strip():
+        raise ArgumentError("provider", "is missing or blank")
+    if model is not None and not (isinstance(model, str) and model.strip()):
+        raise ArgumentError("model", "is blank or not a text")
 
 
 def _usage_of(counts: Mapping[str, Any]) -> Usage:
@@ -100,22 +152,3 @@ def _usage_of(counts: Mapping[str, Any]) -> Usage:
     if unknown:
         raise ArgumentError("usage", f"has no count named {min(unknown)!r}")
     return Usage(**counts)
-
-
-def _body_of(obj: object) -> Mapping[str, Any]:
-    if isinstance(obj, Mapping):
-        return cast("Mapping[str, Any]", obj)
-    dump = getattr(obj, "model_dump", None)
-    if callable(dump):
-        return cast("Mapping[str, Any]", dump(mode="json", by_alias=True))
-    raise ResponseError(f"an answer of type {type(obj).__name__} is neither a mapping nor an SDK object")
-
-
-def _service_tier_of(body: Mapping[str, Any]) -> str | None:
-    for holder in (body, body.get("usage"), body.get("usageMetadata")):
-        if isinstance(holder, Mapping):
-            fields = cast("Mapping[str, Any]", holder)
-            tier = fields.get("service_tier") or fields.get("serviceTier")
-            if isinstance(tier, str):
-                return tier
-    return None

@@ -12,9 +12,9 @@ DEFAULT_HOME = Path("llm-cost-data")
 
 
 class ProcessSettings(BaseSettings):
-    """`LLM_COST_HOME`, `_DURABILITY`, `_PROMPT_POLICY`, `_ON_UNKNOWN_MODEL` and `_ON_ERROR`."""
+    """`LLM_COST_HOME`, `_DURABILITY`, `_PROMPT_POLICY`, `_ON_UNKNOWN_MODEL` and `_ON_ERROR`; an empty one is unset."""
 
-    model_config = SettingsConfigDict(env_prefix="LLM_COST_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LLM_COST_", env_ignore_empty=True, frozen=True)
 
     home: Path = DEFAULT_HOME
     durability: Durability = "interval"

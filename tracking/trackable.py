@@ -83,15 +83,16 @@ def _type_name(value: object) -> str:
 
 
 def _identity(argument: str, value: object) -> object:
-    for attribute in ("pk", "id"):
-        identity = getattr(value, attribute, None)
-        if identity is not None:
-            return identity
+    # SQLAlchemy first: an expired attribute would go back to the database, or fail where the session is closed.
     sqlalchemy: Any = sys.modules.get("sqlalchemy")
     state: Any = sqlalchemy.inspect(value, raiseerr=False) if sqlalchemy else None
     primary_key = getattr(state, "identity", None)
     if primary_key:
         return primary_key[0] if len(primary_key) == 1 else ",".join(str(part) for part in primary_key)
+    for attribute in ("pk", "id"):
+        identity = getattr(value, attribute, None)
+        if identity is not None:
+            return identity
     if hasattr(value, "id") or hasattr(value, "pk") or state is not None:
         raise ArgumentError(argument, f"is a {type(value).__name__} without an id: save it first")
     raise ArgumentError(argument, f"is a {type(value).__name__}, which has no id")

@@ -1,10 +1,9 @@
 """`CostTracker`: one call in, one exact row in the ledger out."""
 
-import json
 import logging
 import os
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Unpack, cast
 
@@ -13,18 +12,19 @@ from pydantic import ValidationError
 from tracking.attribution import attributed
 from tracking.calculator import Cost, CostCalculator
 from tracking.call import TrackedCall
-from tracking.durable_files import create_exclusively
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
-from tracking.identity import event_key_of, record_id_of
-from tracking.journal import Durability, JournalWriter, encode_line
+from tracking.journal import Durability, JournalWriter, record_line
 from tracking.options import CallOptions
-from tracking.prompt import PromptKeeper, PromptPolicy, PromptTrace
+from tracking.price_files import PriceFiles
+from tracking.price_overrides import PriceOverrides
+from tracking.prompt import PromptKeeper, PromptPolicy
 from tracking.quarantine import Quarantine
 from tracking.record import LLMUsageRecord
 from tracking.request_type import RequestType
 from tracking.response import LLMResponse
-from tracking.trackable import TrackableRef, identity_text, user_id_of
+from tracking.row import attribution_of, build_record, instant_of_call
+from tracking.trackable import TrackableRef, user_id_of
 
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
 
@@ -71,11 +71,11 @@ class CostTracker:
         self._request_types = self.home.open().request_types
         self._on_unknown_model = settings.on_unknown_model
         self._on_error = settings.on_error
-        self._calculator = CostCalculator()
+        self._calculator = CostCalculator(PriceOverrides.load(self.home.prices_toml))
         self._journal = JournalWriter(self.home.journal, settings.durability)
         self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact)
         self._quarantine = quarantine or Quarantine(self.home.quarantine)
-        self._kept_prices: set[str] = set()
+        self._price_files = PriceFiles(self.home.prices)
 
     def record(
         self,
@@ -109,20 +109,29 @@ class CostTracker:
         }
         try:
             return self._record(arguments, options)
-        except (CostTrackingError, ValidationError) as error:
-            return self._refuse(error, arguments, options)
+        except Exception as error:
+            kept = self._keep_refused(error, arguments, options)
+            if self._on_error == "raise":
+                raise
+            self.report_unrecorded(error, kept)
+            return cast(Any, None)
 
     def call(self, **arguments: Any) -> TrackedCall:
         """A `with` block around one call: `with tracker.call(user=…, …) as call: call.response = client.create(…)`.
 
-        Takes what `record()` takes except `llm_response`, and `provider` and `model` to name a failed call's.
+        Takes what `record()` takes except `llm_response`; `provider` and `model` also name a failed call's.
+
+        Raises:
+            ArgumentError: an argument `record()` does not take, before the call is made.
         """
+        _check_names(arguments.keys() - {*REQUIRED[1:]})
         return TrackedCall(self, arguments)
 
-    def report_unrecorded(self, error: Exception, kept: object = "no file") -> None:
+    def report_unrecorded(self, error: Exception, kept: object = "quarantine") -> None:
         """Log and count a call that could not be recorded, and where what is known of it was kept."""
         self.errors += 1
-        logger.error("LLM call not recorded, kept in %s: %s: %s", kept, type(error).__name__, error)
+        told = _told(error)
+        logger.error("LLM call not recorded, kept in %s: %s: %s", kept, type(told).__name__, told)
 
     def flush(self) -> None:
         """Make every row recorded so far survive a power loss."""
@@ -143,18 +152,20 @@ class CostTracker:
             value = arguments[name]
             if value is None or (isinstance(value, str) and not value.strip()):
                 raise ArgumentError(name, "is missing or blank")
-        answer = arguments["llm_response"]
-        response = answer if isinstance(answer, LLMResponse) else LLMResponse.from_provider(answer)
+        _check_names(options.keys())
+        response = arguments["llm_response"]
+        if not isinstance(response, LLMResponse):
+            response = LLMResponse.from_provider(response, options.get("provider"), options.get("model"))
         user, trackable = arguments["user"], arguments["trackable"]
-        occurred_at = _instant(options.get("occurred_at"))
+        occurred_at = instant_of_call(options.get("occurred_at"))
         cost = self._cost(response, occurred_at)
         prompt = self._prompts.trace(arguments["prompt"])
         request_type = RequestType.of(arguments["request_type"], self._request_types)
-        attribution = _attribution(user, trackable, options) | {"request_type": request_type}
-        record = _row(response, cost, prompt, attribution, occurred_at, options)
-        self._keep_price(cost)
-        content = record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt.text).encode() + b"}"
-        self._journal.append(encode_line(content))
+        attribution = attribution_of(user, trackable, options) | {"request_type": request_type}
+        record = build_record(response, cost, prompt, attribution, occurred_at, options)
+        if cost.price is not None:
+            self._price_files.keep(cost.price)
+        self._journal.append(record_line(record, prompt.text))
         return record.attach(user=user, trackable=trackable, prompt=arguments["prompt"])
 
     def _cost(self, response: LLMResponse, at: datetime) -> Cost:
@@ -167,98 +178,27 @@ class CostTracker:
                 raise
             return self._calculator.unpriced(response, at=at)
 
-    def _keep_price(self, cost: Cost) -> None:
-        """Copy each price ever used once, so that every row can be recomputed for ever."""
-        if cost.price is None or cost.price_id in self._kept_prices:
-            return
-        price_id = cast(str, cost.price_id)
-        path = self.home.prices / f"{price_id}.json"
+    def _keep_refused(self, error: Exception, arguments: dict[str, object], options: CallOptions) -> object:
+        """Where a refused call was kept. Whatever goes wrong here, the refusal itself is what is told."""
         try:
-            create_exclusively(path, json.dumps(cost.price.entry(), indent=1, sort_keys=True).encode() + b"\n")
-        except OSError as error:
-            raise LedgerError(f"price {path} cannot be written: {error.strerror}") from error
-        self._kept_prices.add(price_id)
-
-    def _refuse(self, error: Exception, arguments: dict[str, object], options: CallOptions) -> Any:
-        try:
-            kept = self._quarantine.keep(error, arguments["llm_response"], _known(arguments, options))
-        except OSError as failure:
-            kept = f"nowhere ({failure.strerror})"
-        if self._on_error == "raise":
-            raise error
-        self.report_unrecorded(error, kept)
-        return None
+            return self._quarantine.keep(_told(error), arguments["llm_response"], _known(arguments, options))
+        except Exception as failure:
+            return f"nowhere ({_told(failure)})"
 
 
-def _instant(value: datetime | None) -> datetime:
-    if value is None:
-        return datetime.now(UTC)
-    if not isinstance(cast(object, value), datetime):
-        raise ArgumentError("occurred_at", f"is a {type(value).__name__}, expected a datetime with a time zone")
-    if value.tzinfo is None:
-        raise ArgumentError("occurred_at", f"({value.isoformat()}) has no time zone")
-    return value.astimezone(UTC)
+def _told(error: Exception) -> Exception:
+    """`error` where its words are ours; else only its kind: the words of the caller's own code may hold the prompt."""
+    if isinstance(error, CostTrackingError | ValidationError):
+        return error
+    if isinstance(error, OSError):
+        return LedgerError(f"{type(error).__name__}: {error.strerror}")
+    return CostTrackingError(f"{type(error).__name__} was raised while the call was recorded")
 
 
-def _attribution(user: object, trackable: object, options: CallOptions) -> dict[str, Any]:
-    reference = TrackableRef.of(trackable)
-    parent = options.get("trackable_parent") or attributed("trackable_parent")
-    parent_reference = None if parent is None else TrackableRef.of(parent, "trackable_parent")
-    tenant = options.get("tenant") or attributed("tenant")
-    return {
-        "user_id": user_id_of(user),
-        "trackable_type": reference.type,
-        "trackable_id": reference.id,
-        "trackable_parent_type": None if parent_reference is None else parent_reference.type,
-        "trackable_parent_id": None if parent_reference is None else parent_reference.id,
-        "tenant": None if tenant is None else identity_text("tenant", tenant),
-        "tags": options.get("tags") or attributed("tags"),
-        "trace_id": options.get("trace_id") or attributed("trace_id"),
-    }
-
-
-def _row(
-    response: LLMResponse,
-    cost: Cost,
-    prompt: PromptTrace,
-    attribution: Mapping[str, Any],
-    occurred_at: datetime,
-    options: CallOptions,
-) -> LLMUsageRecord:
-    event_key = event_key_of(response, options.get("idempotency_key"))
-    counts: dict[str, Any] = {**response.usage.token_counts()}
-    return LLMUsageRecord(
-        event_key=event_key,
-        record_id=record_id_of(event_key, response),
-        occurred_at=occurred_at,
-        recorded_at=datetime.now(UTC),
-        **attribution,
-        llm=cost.llm,
-        llm_family=cost.llm_family,
-        provider=response.provider,
-        model=response.model,
-        **counts,
-        other_units=response.usage.other_units_json(),
-        token_count=response.usage.token_count,
-        cost_usd=cost.cost_usd,
-        micro_usd=cost.micro_usd,
-        pricing_status=cost.pricing_status,
-        price_id=cost.price_id,
-        service_tier=response.service_tier,
-        region=response.region,
-        stream=response.stream,
-        status=options.get("status") or response.status,
-        finish_reason=response.finish_reason,
-        error_type=response.error_type,
-        attempt=options.get("attempt"),
-        retry_of=options.get("retry_of"),
-        latency_ms=options.get("latency_ms"),
-        ttft_ms=options.get("ttft_ms"),
-        provider_response_id=response.id,
-        prompt_chars=prompt.chars,
-        prompt_hmac=prompt.hmac,
-        prompt_prefix_hmac=prompt.prefix_hmac,
-    )
+def _check_names(names: Collection[str]) -> None:
+    unknown = set(names) - CallOptions.__annotations__.keys()
+    if unknown:
+        raise ArgumentError(min(unknown), "is not an argument of record()")
 
 
 def _known(arguments: Mapping[str, object], options: CallOptions) -> dict[str, str | None]:
@@ -272,7 +212,7 @@ def _known(arguments: Mapping[str, object], options: CallOptions) -> dict[str, s
     for name, read in readers.items():
         try:
             known[name] = read(arguments[name])
-        except (ArgumentError, ValueError):
+        except Exception:  # an application's own object may fail in its own way
             known[name] = None
     occurred_at = options.get("occurred_at")
     known["occurred_at"] = str(occurred_at) if isinstance(cast(object, occurred_at), datetime) else None

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import MappingProxyType
 
 from tracking.errors import UsageError
 
-MAX_COUNT = 2**63 - 1
+MAX_COUNT = 10**12
+"""More than any call can use, and little enough that the sums of millions of such rows still fit 64 bits."""
 
 TOKEN_COUNTS = (
     "input_tokens",
@@ -36,13 +36,14 @@ Quantity = int | Decimal
 
 
 def as_quantity(name: str, value: object) -> Quantity:
-    """`value` as an exact, non-negative quantity below 2^63; floats by their shortest decimal form.
+    """`value` as an exact, non-negative quantity up to MAX_COUNT; floats by their shortest decimal form.
 
     Raises:
         UsageError: not a number, a boolean, NaN, infinite, negative or too large.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise UsageError(f"{name} is a {type(value).__name__}, not a number")
+        shown = f" ({value!r})" if isinstance(value, bool | str) and len(repr(value)) <= 32 else ""
+        raise UsageError(f"{name}{shown} is a {type(value).__name__}, not a number")
     quantity = Decimal(repr(value)) if isinstance(value, float) else value
     if isinstance(quantity, Decimal):
         if not quantity.is_finite():
@@ -57,7 +58,7 @@ def as_quantity(name: str, value: object) -> Quantity:
 
 
 def as_count(name: str, value: object) -> int:
-    """`value` as a non-negative whole number below 2^63, or UsageError."""
+    """`value` as a non-negative whole number up to MAX_COUNT, or UsageError."""
     quantity = as_quantity(name, value)
     if not isinstance(quantity, int):
         raise UsageError(f"{name} ({value}) is not a whole number")
@@ -92,7 +93,7 @@ class Usage:
     cache_write_1h_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
-    other_units: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
+    other_units: Mapping[str, Quantity] = field(default_factory=dict[str, Quantity])
     """Further units by their catalogue name: audio, image and video tokens, searches, seconds, pages."""
 
     def __post_init__(self) -> None:
@@ -102,7 +103,7 @@ class Usage:
                 object.__setattr__(self, name, as_count(name, value))
         check_subsets(self.token_counts())
         others = {name: as_quantity(name, value) for name, value in self.other_units.items()}
-        object.__setattr__(self, "other_units", MappingProxyType(others))
+        object.__setattr__(self, "other_units", others)
 
     def token_counts(self) -> dict[str, int | None]:
         return {name: getattr(self, name) for name in TOKEN_COUNTS}

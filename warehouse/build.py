@@ -46,5 +46,5 @@ def prepare(home: Home) -> None:
             home.build_database.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
             create_sources(connection, home)
-    except duckdb.IOException as error:
-        raise LedgerError(f"{home.build_database} cannot be opened: {error}") from error
+    except duckdb.Error as error:
+        raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error

@@ -62,7 +62,8 @@ def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False) -> lis
 
 def dbt_command(arguments: Sequence[str]) -> list[str]:
     """The command that runs dbt in a process of its own, by the interpreter this process has."""
-    return [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
+    # -P: a folder named dbt where the command is run must not be taken for the package.
+    return [sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()", *arguments]
 
 
 def project_hash() -> str:
@@ -107,8 +108,8 @@ def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
         check=False,
     )
     if not results_file.exists():
-        last_lines = "\n".join(completed.stdout.strip().splitlines()[-12:])
-        raise BuildError(f"dbt stopped with exit code {completed.returncode}:\n{last_lines}")
+        last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
+        raise BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
     results = json.loads(results_file.read_text(encoding="utf-8"))
     failed = [_failure(result) for result in results["results"] if result["status"] not in ("success", "pass")]
     if failed or completed.returncode:

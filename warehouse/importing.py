@@ -2,17 +2,18 @@
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
 
-from tracking import ArgumentError, CostTracker, CostTrackingError, LLMResponse, RequestType, TrackableRef
+from tracking import ArgumentError, CostTracker, CostTrackingError, LedgerError, LLMResponse, RequestType, TrackableRef
 from tracking.durable_files import replace_file
 from tracking.home import Home
 from tracking.prompt import WITHHELD
@@ -59,22 +60,54 @@ class ImportReport:
 
 
 class _ImportQuarantine(Quarantine):
-    """Holds the refused lines of one source; its file is the same however often the source is imported."""
+    """The refused lines of one source. Its file is the same however often the source is imported; a line that is
+    recorded after all leaves it."""
 
     def __init__(self, home: Home, source: str) -> None:
         super().__init__(home.quarantine)
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", source)[:80]
         digest = hashlib.sha256(source.encode()).hexdigest()[:8]
         self.file = home.quarantine / f"import-{name}-{digest}.jsonl"
-        self.entries: list[dict[str, Any]] = []
+        kept = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
+        entries: list[dict[str, Any]] = [json.loads(entry) for entry in kept]
+        self._entries = {(entry["line"], entry["sha256"]): entry for entry in entries}
+        self._refused: dict[str, Any] = {}
 
     def keep(self, reason: Exception, answer: object, context: Mapping[str, str | None]) -> Path:
-        self.entries.append(refusal(reason, answer) | dict(context))
+        """What the tracker refused. `refuse` says which line it was."""
+        self._refused = refusal(reason, answer) | dict(context)
         return self.file
 
+    def refuse(self, place: Mapping[str, Any], line: bytes, error: Exception) -> None:
+        readable = _readable(line)
+        answer = readable.get("response")
+        entry = self._refused or refusal(error, answer)
+        if not readable:
+            entry["raw"] = line.decode(errors="replace")
+        elif not isinstance(answer, dict):
+            entry["raw"] = json.dumps({name: value for name, value in readable.items() if name != "prompt"})
+        self._entries[place["line"], place["sha256"]] = {**place, **entry}
+        self._refused = {}
+
+    def forget(self, number: int, digest: str) -> None:
+        self._entries.pop((number, digest), None)
+
     def write(self) -> None:
-        if self.entries:
-            replace_file(self.file, "".join(json.dumps(entry, default=str) + "\n" for entry in self.entries).encode())
+        if self._entries:
+            entries = sorted(self._entries.values(), key=lambda entry: (entry["line"], entry["sha256"]))
+            replace_file(self.file, "".join(json.dumps(entry, default=str) + "\n" for entry in entries).encode())
+        else:
+            self.file.unlink(missing_ok=True)
+
+
+class _Source:
+    """What lines without a response id are known by, over all its files of one import."""
+
+    def __init__(self, home: Home, label: str) -> None:
+        # A name that is not UTF-8 must not stop an import.
+        self.label = os.fsencode(label).decode(errors="backslashreplace")
+        self.quarantine = _ImportQuarantine(home, self.label)
+        self.equal_lines: Counter[str] = Counter()
 
 
 def import_files(
@@ -87,20 +120,29 @@ def import_files(
     """Record every line of JSON-lines files. Importing a file again adds nothing to the sealed ledger.
 
     A line is `{"provider", "response"}` with optional `model user trackable request_type occurred_at prompt tenant
-    tags`. One without a response id is known by `source` (default: the file's name), its bytes and its ordinal among
-    equal lines; one without a time takes the response's own, else the file's modification time.
+    tags`; a field that is null is not there. A line without a response id is known by `source` (default: the file's
+    name), its bytes and its ordinal among the equal lines of that source; one without a time takes the response's
+    own, else the file's modification time.
     `progress` is told the bytes done since it was told last.
 
     Raises:
         ImportFileError: a file is unreadable or its last line is cut off; nothing at all is imported then.
         ArgumentError: a default is unusable.
+        LedgerError: the home cannot be used; import the files again once it can.
     """
     _check_defaults(home, defaults)
+    files = list({file.resolve(): file for file in files}.values())
     for file in files:
         _check_whole(file)
     report = ImportReport()
-    for file in files:
-        _import_file(home, file, source or file.name, defaults, report, progress or (lambda _: None))
+    sources: dict[str, _Source] = {}
+    try:
+        for file in files:
+            label = source or file.name
+            known = sources.get(label) or sources.setdefault(label, _Source(home, label))
+            _import_file(home, file, known, defaults, report, progress or (lambda _: None))
+    except OSError as error:
+        raise LedgerError(f"importing {error.filename or home.root} failed: {error.strerror or error}") from error
     return report
 
 
@@ -115,6 +157,8 @@ def _check_defaults(home: Home, defaults: Defaults) -> None:
 
 
 def _check_whole(file: Path) -> None:
+    if file.exists() and not file.is_file():
+        raise ImportFileError(f"{file} cannot be read: it is not a regular file, which can be read twice")
     try:
         with file.open("rb") as lines:
             number, last = 0, b"\n"
@@ -124,39 +168,36 @@ def _check_whole(file: Path) -> None:
         raise ImportFileError(f"{file} cannot be read: {error.strerror}") from error
     if not last.endswith(b"\n"):
         try:
-            json.loads(last)
-        except ValueError:
+            _decoded(last)
+        except _BadLineError:
             raise ImportFileError(f"{file} is cut off in line {number}; nothing was imported") from None
 
 
 def _import_file(
     home: Home,
     file: Path,
-    source: str,
+    source: _Source,
     defaults: Defaults,
     report: ImportReport,
     progress: Callable[[int], None],
 ) -> None:
     modified = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    quarantine = _ImportQuarantine(home, source)
-    equal_lines: Counter[str] = Counter()
+    quarantine = source.quarantine
     with CostTracker(home=home.root, on_unknown_model="record", on_error="raise", quarantine=quarantine) as tracker:
         for number, line in _lines(file):
             report.lines += 1
             digest = hashlib.sha256(line).hexdigest()
-            equal_lines[digest] += 1
-            key = f"{source}:{digest}:{equal_lines[digest]}"
-            kept = len(quarantine.entries)
+            source.equal_lines[digest] += 1
+            key = f"{source.label}:{digest}:{source.equal_lines[digest]}"
             try:
                 record = tracker.record(**_arguments(line, defaults, modified, key))
-            except (CostTrackingError, ValidationError, _BadLineError) as error:
-                if len(quarantine.entries) == kept:
-                    quarantine.keep(error, _answer(line), {})
-                place = {"source": source, "line": number, "sha256": digest}
-                unreadable = {"raw": line.decode(errors="replace")} if _answer(line) is None else {}
-                quarantine.entries[-1] = place | quarantine.entries[-1] | unreadable
-                report.refusals.append(Refusal(source, number, _one_line(error)))
+            except LedgerError:
+                raise  # not the line's fault
+            except (CostTrackingError, ValueError, ArithmeticError) as error:
+                quarantine.refuse({"source": source.label, "line": number, "sha256": digest}, line, error)
+                report.refusals.append(Refusal(source.label, number, _one_line(error)))
             else:
+                quarantine.forget(number, digest)
                 report.recorded += 1
                 report.unpriced += record.pricing_status == "unpriced"
             progress(len(line) + 1)
@@ -166,8 +207,8 @@ def _import_file(
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if stripped := line.rstrip(b"\r\n"):
-                yield number, stripped
+            if line.strip():
+                yield number, line.rstrip(b"\r\n")
 
 
 class _BadLineError(ValueError):
@@ -178,10 +219,12 @@ def _arguments(line: bytes, defaults: Defaults, modified: datetime, key: str) ->
     fields = _fields(line)
     response = LLMResponse.from_provider(
         fields["response"],
-        provider=fields.get("provider") or defaults.provider,
-        model=fields.get("model") or defaults.model,
+        provider=fields.get("provider", defaults.provider),
+        model=fields.get("model"),
     )
-    occurred_at = _instant(fields["occurred_at"]) if fields.get("occurred_at") is not None else response.created
+    if response.model is None and defaults.model is not None:
+        response = replace(response, model=defaults.model)
+    occurred_at = _instant(fields["occurred_at"]) if "occurred_at" in fields else response.created
     return {
         "llm_response": response,
         "user": fields.get("user", defaults.user),
@@ -195,39 +238,51 @@ def _arguments(line: bytes, defaults: Defaults, modified: datetime, key: str) ->
     }
 
 
-def _fields(line: bytes) -> dict[str, Any]:
+def _decoded(line: bytes) -> object:
     try:
-        fields = json.loads(line)
-    except ValueError as error:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
         # The decoder's own message may quote the line.
         place = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise _BadLineError(f"not valid JSON{place}") from None
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    fields = _decoded(line)
     if not isinstance(fields, dict):
         raise _BadLineError(f"a {type(fields).__name__}, expected an object")
-    named = cast("dict[str, Any]", fields)
-    unknown = named.keys() - FIELDS
+    given = cast("dict[str, Any]", fields)
+    unknown = given.keys() - FIELDS
     if unknown:
         raise _BadLineError(f"unknown field {min(unknown)[:40]!r}")
+    named = {name: value for name, value in given.items() if value is not None}
     if not isinstance(named.get("response"), dict):
         raise _BadLineError("field 'response' is missing or not an object")
+    for name, kind, expected in (("provider", str, "a text"), ("model", str, "a text"), ("tags", dict, "an object")):
+        if name in named and not isinstance(named[name], kind):
+            raise _BadLineError(f"field {name!r} is a {type(named[name]).__name__}, expected {expected}")
     return named
 
 
-def _answer(line: bytes) -> dict[str, Any] | None:
+def _readable(line: bytes) -> dict[str, Any]:
+    """The fields of a refused line as far as it is an object at all; else nothing."""
     try:
-        answer = json.loads(line)["response"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
+        fields = _decoded(line)
+    except _BadLineError:
+        return {}
+    return cast("dict[str, Any]", fields) if isinstance(fields, dict) else {}
 
 
 def _instant(value: object) -> datetime:
     if not isinstance(value, str):
         raise ArgumentError("occurred_at", f"is a {type(value).__name__}, expected ISO 8601 with a time zone")
     try:
-        return datetime.fromisoformat(value)
+        instant = datetime.fromisoformat(value)
+        return instant if instant.tzinfo is None else instant.astimezone(UTC)
     except ValueError:
         raise ArgumentError("occurred_at", f"({value[:40]!r}) is not ISO 8601") from None
+    except OverflowError:
+        raise ArgumentError("occurred_at", f"({value[:40]!r}) is out of range in UTC") from None
 
 
 def _trackable(value: object) -> object:

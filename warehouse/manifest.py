@@ -116,12 +116,21 @@ class Manifest:
         self._path = home.manifest
         try:
             self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=60)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        try:
             self._path.chmod(0o600)
             self._connection.execute("pragma journal_mode = delete")
             self._connection.execute("pragma synchronous = full")
             self._migrate()
-        except sqlite3.DatabaseError as error:
-            raise LedgerError(f"manifest {self._path} cannot be read: {error}") from error
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._unusable(error) from error
+            raise
+
+    def _unusable(self, error: sqlite3.Error) -> LedgerError:
+        return LedgerError(f"manifest {self._path} cannot be used: {error}")
 
     def _migrate(self) -> None:
         (version,) = self._connection.execute("pragma user_version").fetchone()
@@ -140,8 +149,10 @@ class Manifest:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise self._unusable(error) from error
 
     @contextmanager
     def _transaction(self) -> Generator[None, None, None]:

@@ -100,4 +100,4 @@ def from_journal(frame: pl.DataFrame) -> pl.DataFrame:
         for name, kind in USAGE_SCHEMA.items()
         if name != "usage_date"
     ]
-    return frame.select(*typed, pl.col("occurred_at").str.slice(0, 10).str.to_date().alias("usage_date"), "prompt")
+    return frame.select(*typed, "prompt").with_columns(usage_date=pl.col("occurred_at").dt.date())

@@ -5,13 +5,14 @@ import fcntl
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import polars as pl
-from pydantic import ValidationError
 
 from tracking.durable_files import replace_file, sync_directory
 from tracking.errors import LedgerError
@@ -25,6 +26,9 @@ from warehouse.segments import write_segments
 from warehouse.settle import settle
 
 CHUNK_BYTES = 32 * 1024 * 1024
+
+RECORD_START = re.compile(rb"[0-9a-f]{8} \{")
+REQUIRED = tuple(name for name, field in LLMUsageRecord.model_fields.items() if field.is_required())
 
 
 @dataclass(slots=True)
@@ -45,8 +49,9 @@ def seal(home: Home, progress: Callable[[int], None] | None = None) -> SealRepor
     `progress` is told the bytes done since it was told last.
 
     Raises:
-        LedgerError: the home holds no ledger, or its disk refuses.
+        LedgerError: there is no ledger, or one of its files cannot be used; what was sealed before stays sealed.
     """
+    home.settings()  # a mistyped home is refused, not made
     home.open()
     report = SealReport()
     try:
@@ -54,7 +59,9 @@ def seal(home: Home, progress: Callable[[int], None] | None = None) -> SealRepor
             for journal in sorted(home.journal.glob("*.log")):
                 _seal_journal(home, manifest, journal, report, progress or (lambda _: None))
     except OSError as error:
-        raise LedgerError(f"sealing {home.root} failed: {error.strerror or error}") from error
+        raise LedgerError(f"sealing {error.filename or home.root} failed: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise LedgerError(f"sealing {home.root} failed, a segment cannot be read: {error}") from error
     return report
 
 
@@ -108,16 +115,18 @@ def _whole_lines(descriptor: int, start: int, size: int) -> bytes:
 def _seal_stretch(home: Home, manifest: Manifest, stretch: Stretch, chunk: bytes, report: SealReport) -> None:
     good, bad = _read_lines(stretch, chunk)
     try:
-        frame = _parse(good)
-    except pl.exceptions.PolarsError:
-        good, invalid = _validated(stretch, chunk)
+        rows = _parse(good)
+    except (pl.exceptions.PolarsError, _NotARecordError):
+        good, invalid = _validated(stretch, good)
         bad += invalid
-        frame = _parse(good)
+        rows = _parse(good)
     live = [home.usage / segment.file for segment in manifest.segments()]
     sealed = (
-        pl.scan_parquet(live, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore") if live else None
+        pl.scan_parquet(live, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False)
+        if live
+        else None
     )
-    settled = settle(from_journal(frame), sealed, manifest.superseded())
+    settled = settle(rows, sealed, manifest.superseded())
     if bad:
         _keep_bad_lines(home, stretch, chunk, bad)
     segments = write_segments(home, settled.rows, stretch)
@@ -130,48 +139,80 @@ def _seal_stretch(home: Home, manifest: Manifest, stretch: Stretch, chunk: bytes
     report.segments += len(segments)
 
 
-def _parse(lines: list[bytes]) -> pl.DataFrame:
+class _Line(NamedTuple):
+    """A line of a journal whose checksum is right: its place, and its JSON."""
+
+    offset: int
+    length: int
+    content: bytes
+
+
+class _NotARecordError(ValueError):
+    """Some line is JSON, but no record. The parser itself takes any object, and skips blank lines."""
+
+
+def _parse(lines: list[_Line]) -> pl.DataFrame:
     if not lines:
-        return pl.DataFrame(schema=JOURNAL_SCHEMA)
-    return pl.read_ndjson(io.BytesIO(b"\n".join(lines)), schema=JOURNAL_SCHEMA)
+        return from_journal(pl.DataFrame(schema=JOURNAL_SCHEMA))
+    frame = pl.read_ndjson(io.BytesIO(b"\n".join(line.content for line in lines)), schema=JOURNAL_SCHEMA)
+    if frame.height != len(lines) or any(frame[name].null_count() for name in REQUIRED):
+        raise _NotARecordError
+    return from_journal(frame)
 
 
-def _lines(start: int, chunk: bytes) -> Iterator[tuple[int, bytes]]:
-    for line in chunk.splitlines(keepends=True):
-        yield start, line
-        start += len(line)
+def _lines(start: int, chunk: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """Where each line begins, the line, and its JSON where its checksum is right."""
+    for line in io.BytesIO(chunk):
+        for part in _parts(line):
+            yield start, part, decode_line(part.removesuffix(b"\n"))
+            start += len(part)
 
 
-def _read_lines(stretch: Stretch, chunk: bytes) -> tuple[list[bytes], list[QuarantinedLine]]:
-    good: list[bytes] = []
+def _parts(line: bytes) -> tuple[bytes, ...]:
+    """A line whose newline was damaged has swallowed the next one, which is whole and stays a line of its own."""
+    if decode_line(line.removesuffix(b"\n")) is None:
+        for found in RECORD_START.finditer(line, 1):
+            before, after = line[: found.start()], line[found.start() :]
+            if decode_line(after.removesuffix(b"\n")) is not None:
+                return before, after
+    return (line,)
+
+
+def _read_lines(stretch: Stretch, chunk: bytes) -> tuple[list[_Line], list[QuarantinedLine]]:
+    good: list[_Line] = []
     bad: list[QuarantinedLine] = []
-    for offset, line in _lines(stretch.start, chunk):
-        content = decode_line(line[:-1]) if line.endswith(b"\n") else None
-        if content is None:
-            reason = "checksum does not match" if line.endswith(b"\n") else "torn last line of a writer that is gone"
+    for offset, line, content in _lines(stretch.start, chunk):
+        torn = offset + len(line) == stretch.end and not line.endswith(b"\n")
+        if content is None or torn:
+            reason = "torn last line of a writer that is gone" if torn else "checksum does not match"
             bad.append(QuarantinedLine(stretch.journal, offset, len(line), reason))
         else:
-            good.append(content)
+            good.append(_Line(offset, len(line), content))
     return good, bad
 
 
-def _validated(stretch: Stretch, chunk: bytes) -> tuple[list[bytes], list[QuarantinedLine]]:
+def _validated(stretch: Stretch, lines: list[_Line]) -> tuple[list[_Line], list[QuarantinedLine]]:
     """The lines that are records, and those that are not although their checksum is right."""
-    good: list[bytes] = []
+    good: list[_Line] = []
     bad: list[QuarantinedLine] = []
-    for offset, line in _lines(stretch.start, chunk):
-        content = decode_line(line.removesuffix(b"\n"))
-        if content is None:
-            continue
+    for line in lines:
         try:
-            fields = json.loads(content)
-            fields.pop("prompt", None)
-            LLMUsageRecord.model_validate_json(json.dumps(fields))
-        except (ValueError, AttributeError, ValidationError):
-            bad.append(QuarantinedLine(stretch.journal, offset, len(line), "not a record"))
-        else:
-            good.append(content)
+            good.append(line._replace(content=_record_json(line.content)))
+        except (ValueError, TypeError, RecursionError):
+            bad.append(QuarantinedLine(stretch.journal, line.offset, line.length, "not a record"))
     return good, bad
+
+
+def _record_json(content: bytes) -> bytes:
+    """A line's JSON as the writer would have written it; ValueError or TypeError where it is no record."""
+    fields = json.loads(content)
+    if not isinstance(fields, dict):
+        raise TypeError("a record is an object")
+    prompt = cast("dict[str, Any]", fields).pop("prompt", None)
+    if not isinstance(prompt, str | None):
+        raise TypeError("a prompt is text")
+    record = LLMUsageRecord.model_validate_json(json.dumps(fields))
+    return record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}"
 
 
 def _keep_bad_lines(home: Home, stretch: Stretch, chunk: bytes, bad: list[QuarantinedLine]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tracking.durable_files import replacing
+from tracking.durable_files import replacing, sync_directory
 from tracking.home import Home
 from warehouse.manifest import Segment, Stretch
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA
@@ -62,6 +62,7 @@ def _write_day(home: Home, day: date, rows: pl.DataFrame, stretch: Stretch) -> S
 def _write(path: Path, frame: pl.DataFrame) -> str:
     """Write one Parquet file durably (mode 0600); returns the SHA-256 of its bytes, hex."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(path.parent.parent)
     with replacing(path) as temporary:
         frame.write_parquet(temporary, compression="zstd")
         with temporary.open("rb") as file:

@@ -5,15 +5,17 @@ Same event, same attribution, every counter at least the earlier one's: the late
 segment is never wrong. Anything else under one key is a reused id: both rows count, as a conflict.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal, localcontext
 from typing import Any
 
 import polars as pl
 
-from tracking.record import LLMUsageRecord, to_micro_usd
+from tracking.record import EXACT, LLMUsageRecord, to_micro_usd
 from tracking.usage import TOKEN_COUNTS
 from warehouse.manifest import Conflict
 from warehouse.schema import USAGE_SCHEMA
@@ -54,7 +56,6 @@ class _Standing:
     """What row and corrections sum to."""
     recorded_at: datetime
     sealed: bool
-    replaced: bool = False
 
 
 @dataclass(slots=True)
@@ -75,13 +76,16 @@ def settle(batch: pl.DataFrame, sealed: pl.LazyFrame | None, superseded: Set[str
     fresh = once.join(known.select("record_id"), on="record_id", how="anti", maintain_order="left")
     duplicates = batch.height - fresh.height
 
-    keys = fresh.filter(pl.col("event_key").is_not_null())["event_key"]
+    # A correction says itself which row it is about; it has nothing to settle.
+    usage = pl.col("charge_class") == "usage"
+    keys = fresh.filter(usage & pl.col("event_key").is_not_null())["event_key"]
     contested = set(keys.filter(keys.is_duplicated())) | (set(keys) & set(known["event_key"].drop_nulls()))
     if not contested:
         return Settled(fresh, duplicates, set(), [])
 
     of_event = pl.col("event_key").is_in(list(contested))
-    outcome = _settle_events(known.filter(of_event).to_dicts(), fresh.filter(of_event).to_dicts())
+    with localcontext(EXACT):
+        outcome = _settle_events(known.filter(of_event).to_dicts(), fresh.filter(of_event & usage).to_dicts())
     kept = fresh.filter(~pl.col("record_id").is_in(list(outcome.dropped)))
     if outcome.corrections:
         corrections = pl.DataFrame(outcome.corrections, schema=kept.schema)
@@ -101,7 +105,7 @@ def _sealed_rows(batch: pl.DataFrame, sealed: pl.LazyFrame | None) -> pl.DataFra
 def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
     standing: dict[str, list[_Standing]] = defaultdict(list)
     by_record: dict[str, _Standing] = {}
-    for row in sorted(sealed, key=lambda row: row["charge_class"] == "correction"):
+    for row in sorted(sealed, key=lambda row: (row["charge_class"] == "correction", row["recorded_at"])):
         if row["charge_class"] == "usage":
             by_record[row["record_id"]] = _Standing(row, dict(row), row["recorded_at"], sealed=True)
             standing[row["event_key"]].append(by_record[row["record_id"]])
@@ -114,25 +118,49 @@ def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
 
 
 def _settle_one(row: Row, rivals: list[_Standing], outcome: _Outcome) -> None:
+    at: datetime = row["recorded_at"]
     kin = [rival for rival in rivals if all(rival.row[name] == row[name] for name in ATTRIBUTION)]
-    for rival in kin:
-        earlier = row["recorded_at"] < rival.recorded_at
-        if earlier and _covers(rival.counts, row):
-            outcome.dropped.add(row["record_id"])
-            return
-        if not earlier and _covers(row, rival.counts):
-            _supersede(rival, row, outcome)
-            return
+    if any(at <= rival.recorded_at and _covers(rival.counts, row) for rival in kin):
+        outcome.dropped.add(row["record_id"])
+        return
+    covered = [rival for rival in kin if at >= rival.recorded_at and _covers(row, rival.counts)]
+    if covered:
+        _supersede(max(covered, key=_completeness), row, outcome)
+        return
     if rivals:
         outcome.conflicts.append(Conflict(row["event_key"], row["record_id"]))
-    rivals.append(_Standing(row, dict(row), row["recorded_at"], sealed=False))
+    rivals.append(_Standing(row, dict(row), at, sealed=False))
+
+
+def _completeness(rival: _Standing) -> tuple[object, ...]:
+    """Among several that a row could supersede it is the most complete one, however they came to be sealed."""
+    measures = [rival.counts[name] for name in (*COUNTERS, "cost_usd")]
+    return (*(-1 if measure is None else measure for measure in measures), rival.recorded_at)
 
 
 def _covers(later: Row, earlier: Row) -> bool:
     """Every counter at least the earlier one's, and no price lost."""
     if later["cost_usd"] is None and earlier["cost_usd"] is not None:
         return False
-    return all(earlier[name] is None or (later[name] is not None and later[name] >= earlier[name]) for name in COUNTERS)
+    return _at_least(
+        {name: later[name] for name in COUNTERS}, {name: earlier[name] for name in COUNTERS}
+    ) and _at_least(_units(later), _units(earlier))
+
+
+def _at_least(later: Row, earlier: Row) -> bool:
+    return all(
+        count is None or (later.get(name) is not None and later[name] >= count) for name, count in earlier.items()
+    )
+
+
+def _units(row: Row) -> dict[str, int | Decimal]:
+    """The row's `other_units`, exact."""
+    return json.loads(row["other_units"] or "{}", parse_float=Decimal)
+
+
+def _units_json(units: dict[str, int | Decimal]) -> str | None:
+    pairs = (f"{json.dumps(name)}:{quantity}" for name, quantity in sorted(units.items()))
+    return "{" + ",".join(pairs) + "}" if units else None
 
 
 def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
@@ -158,7 +186,9 @@ def _correction(rival: _Standing, row: Row) -> Row:
         "recorded_at": row["recorded_at"],
         "pricing_status": row["pricing_status"],
         "price_id": row["price_id"],
-        "other_units": None,
+        "other_units": _units_json(
+            {name: quantity - _units(rival.counts).get(name, 0) for name, quantity in _units(row).items()}
+        ),
         "charge_class": "correction",
         "corrects_record_id": rival.row["record_id"],
         "corrects_pricing_status": rival.counts["pricing_status"],
@@ -179,5 +209,8 @@ def _apply(standing: _Standing, correction: Row) -> None:
     for name in (*COUNTERS, "cost_usd"):
         if correction[name] is not None:
             standing.counts[name] = (standing.counts[name] or 0) + correction[name]
+    units = _units(standing.counts)
+    summed = units | {name: units.get(name, 0) + delta for name, delta in _units(correction).items()}
+    standing.counts["other_units"] = _units_json(summed)
     standing.counts["pricing_status"] = correction["pricing_status"]
     standing.recorded_at = max(standing.recorded_at, correction["recorded_at"])

@@ -1,13 +1,15 @@
 """What dbt reads: the live segments as `ledger.usage`, and their sums by day as `ledger.segments`."""
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import duckdb
 
 from tracking.home import Home
+from tracking.record import EXACT
 from warehouse.manifest import Manifest, Segment
 from warehouse.schema import USAGE_SCHEMA, duckdb_type
 
@@ -29,7 +31,8 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     connection.execute(f"create or replace table ledger.usage_columns ({columns})")
     connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
     connection.execute(SEGMENTS_TABLE)
-    rows = _by_day(segments, home.settings().reporting_timezone)
+    with localcontext(EXACT):
+        rows = _by_day(segments, home.settings().reporting_timezone)
     if rows:
         connection.executemany(f"insert into ledger.segments values ({', '.join('?' * 10)})", rows)
     connection.execute("commit")
@@ -37,7 +40,7 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 
 def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
     """All live rows. The empty table gives the types, and the columns that older segments lack."""
-    files = [literal(str(home.usage / segment.file)) for segment in segments]
+    files = [literal(_unglobbed(str(home.usage / segment.file))) for segment in segments]
     empty = "select * from ledger.usage_columns"
     if not files:
         return empty
@@ -72,6 +75,11 @@ def _fingerprint(live: list[Segment], timezone: str) -> str:
     """Changes whenever what a report says of the day could: its files, or the zone reports are in."""
     parts = [timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in live)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _unglobbed(path: str) -> str:
+    """A path DuckDB takes for that one file, whatever the home is called."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def literal(text: str) -> str:

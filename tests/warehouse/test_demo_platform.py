@@ -248,8 +248,7 @@ def test_a_recorded_retry_names_the_record_of_the_failed_attempt(school: School,
 def test_processes_record_the_whole_month_and_playing_again_adds_no_record(tmp_path: Path) -> None:
     seen: list[int] = []
     assert play(tmp_path, calls=420, processes=2, progress=seen.append) == 420
-    assert seen == sorted(seen)
-    assert seen[-1] == 420
+    assert sum(seen) == 420
     rows = journal_rows(tmp_path)
     assert len(rows) == len({row["record_id"] for row in rows}) == 420
     assert len(list((tmp_path / "journal").iterdir())) == 2

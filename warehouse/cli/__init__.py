@@ -5,9 +5,10 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from tracking.errors import CostTrackingError
-from warehouse.cli import demo, ledger, reports, ui
+from warehouse.cli import demo, ledger, prices, reports, ui
 from warehouse.cli.output import complain
 from warehouse.dbt import BuildError
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (ledger, reports, demo, ui):
+for module in (ledger, reports, prices, demo, ui):
     module.register(app)
 
 
@@ -46,4 +47,10 @@ def run() -> None:
         sys.exit(1)
     except CostTrackingError as error:
         complain(str(error))
+        sys.exit(2)
+    except ValidationError as error:
+        # Of the process settings: `LLM_COST_…` variables.
+        complain(
+            "; ".join(f"{error.title} {line['loc'][0]} ({line['input']!r}): {line['msg']}" for line in error.errors())
+        )
         sys.exit(2)

@@ -16,9 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from tracking.home import Home
 from tracking.settings import ProcessSettings
+
+LONGEST_TEXT = 80
+"""Of a cell, on a terminal. Elsewhere nothing is cut off."""
 
 HomeOption = Annotated[
     Path | None,
@@ -33,11 +37,12 @@ def home_of(option: Path | None) -> Home:
 
 def say(text: str = "") -> None:
     """One line for a person, on stdout, without markup: a user's id may hold brackets."""
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    Console(highlight=False, soft_wrap=True).print(_printable(text), markup=False, emoji=False)
 
 
 def complain(text: str) -> None:
-    sys.stderr.write(f"llm-cost: {text}\n")
+    """One line on stderr, whatever the text holds."""
+    sys.stderr.write(f"llm-cost: {_printable(' '.join(text.split()))}\n")
 
 
 def say_json(value: object) -> None:
@@ -47,13 +52,14 @@ def say_json(value: object) -> None:
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """A table for a person. Numbers stand right; NULL is a dash, never a zero. No digit is ever cut off."""
     rows = list(rows)
+    console = Console(highlight=False)
+    longest = LONGEST_TEXT if console.is_terminal else None
     table = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for position, column in enumerate(columns):
         numeric = any(isinstance(row[position], int | Decimal | float) for row in rows)
-        table.add_column(_escape(column), justify="right" if numeric else "left", no_wrap=True)
+        table.add_column(Text(_printable(column)), justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_escape(_cell(value)) for value in row))
-    console = Console(highlight=False)
+        table.add_row(*(Text(_printable(_cell(value, longest))) for value in row))
     # A table wider than the terminal wraps there; a narrower one would show "1,23…" for a number.
     console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
     console.print(table)
@@ -79,7 +85,7 @@ def command_name() -> str:
     return "llm-cost" if shutil.which("llm-cost") else os.path.relpath(sys.argv[0])
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, longest: int | None) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -91,12 +97,12 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _escape(text: str) -> str:
-    printable = "".join(char if char.isprintable() else "�" for char in text)
-    return printable.replace("[", r"\[")
+def _printable(text: str) -> str:
+    """Nothing in it moves the cursor or breaks a line."""
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _plain(value: Any) -> Any:

@@ -63,9 +63,9 @@ def sql(
 def _run(query: str, home: Home, *, as_json: bool) -> None:
     with open_warehouse(home) as connection:
         try:
-            result = connection.execute(query)
-            columns = [column[0] for column in result.description or []]
-            rows = result.fetchall()
+            connection.execute(query)
+            columns = [column[0] for column in connection.description or []]
+            rows = connection.fetchall()
         except duckdb.Error as error:
             raise QueryError(str(error).strip().splitlines()[0]) from error
     if as_json:

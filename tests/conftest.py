@@ -1,0 +1,61 @@
+"""Fixtures every test folder shares: a hermetic environment, a ledger home, its journal, the real answers."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tracking
+from tracking import CostTracker
+from tracking.journal import decode_line
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting of the developer's own, and no default tracker of another test."""
+    for name in [name for name in os.environ if name.upper().startswith("LLM_COST_") and "TEST_DATA" not in name]:
+        monkeypatch.delenv(name)
+    tracking.default_tracker.cache_clear()
+    yield
+    tracking.default_tracker.cache_clear()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Where a ledger may be made; nothing is there yet."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def tracker(home: Path) -> Iterator[CostTracker]:
+    with CostTracker(home) as tracker:
+        yield tracker
+
+
+@pytest.fixture
+def journal_records() -> Callable[[Path], list[dict[str, Any]]]:
+    """Reads every record of every journal of a home; a line that is not whole fails the test."""
+
+    def read(home: Path) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = []
+        for journal in sorted((home / "journal").iterdir()):
+            for line in journal.read_bytes().splitlines(keepends=True):
+                content = decode_line(line[:-1]) if line.endswith(b"\n") else None
+                assert content is not None, f"{journal.name} holds a broken line: {line[:80]!r}"
+                records.append(json.loads(content))
+        return records
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def real_responses() -> list[dict[str, Any]]:
+    """Usage bodies as providers really sent them, one `{"provider", "response"}` each; see LLM_COST_TEST_DATA."""
+    folder = os.environ.get("LLM_COST_TEST_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("LLM_COST_TEST_DATA names no folder of real responses")
+    lines = (Path(folder) / "real_responses.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,314 @@
+"""The price of one answer: genai-prices' own, to its last digit, in any caller's decimal context."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, Inexact, localcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from genai_prices import Usage as CatalogueUsage
+from genai_prices import calc_price
+from genai_prices.data_snapshot import get_snapshot
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+from provider_answers import ANTHROPIC, CHAT, SHAPES, catalogue_counts
+
+from tracking import (
+    ArgumentError,
+    CostCalculator,
+    CostTracker,
+    LLMResponse,
+    UnknownModelError,
+    Usage,
+    UsageError,
+)
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CATALOGUE = Context(prec=28, rounding=ROUND_HALF_EVEN)
+"""What genai-prices computes in: a third of a cent, and so a sum of lines, ends at its 28th digit."""
+WIDE = Context(prec=80)
+HOSTILE = Context(prec=6, rounding=ROUND_DOWN)
+
+
+def oracle(response: LLMResponse, at: datetime) -> Decimal:
+    """What genai-prices itself says; LookupError and ValueError are its own."""
+    usage = CatalogueUsage(**catalogue_counts(response.usage))
+    with localcontext(CATALOGUE):
+        return calc_price(
+            usage,
+            response.model or "",
+            provider_id=response.provider,
+            genai_request_timestamp=at,
+            price_context=dict(response.price_context) or None,
+        ).total_price
+
+
+def assert_exact(response: LLMResponse, expected: Decimal, at: datetime = AT) -> None:
+    with localcontext(HOSTILE):
+        cost = CostCalculator().cost(response, at=at)
+        cost_usd, micro_usd = cost.cost_usd, cost.micro_usd
+        cost.explain()
+    assert cost.usd == expected
+    with localcontext(CATALOGUE):
+        assert sum((line.amount for line in cost.lines), Decimal(0)) == expected
+    with localcontext(WIDE):
+        assert cost_usd == expected.quantize(Decimal("1e-12"), rounding=ROUND_HALF_EVEN)
+        assert micro_usd == int(cost_usd.quantize(Decimal("1e-6"), rounding=ROUND_HALF_EVEN) * 1_000_000)
+    assert cost_usd.as_tuple().exponent == -12
+    assert (cost.pricing_status, cost.at) == ("priced", at)
+
+
+def test_every_real_answer_costs_what_genai_prices_says(real_responses: list[dict[str, Any]]) -> None:
+    priced = unknown = 0
+    for line in real_responses:
+        try:
+            response = LLMResponse.from_provider(line["response"], provider=line["provider"])
+        except ValueError:
+            continue
+        try:
+            expected = oracle(response, AT)
+        except LookupError:
+            unknown += 1
+            with pytest.raises(UnknownModelError):
+                CostCalculator().cost(response, at=AT)
+        else:
+            priced += 1
+            assert_exact(response, expected)
+    assert priced > 600
+    assert unknown > 100
+
+
+def test_real_answers_no_catalogue_prices_are_recorded_unpriced(
+    real_responses: list[dict[str, Any]], home: Path, journal_records: Any
+) -> None:
+    responses = [
+        LLMResponse.from_provider(line["response"], provider=line["provider"])
+        for line in real_responses
+        if line["provider"] in {"aws", "cohere", "cerebras", "zai"}
+    ]
+    with CostTracker(home, on_unknown_model="record") as tracker:
+        records = [
+            tracker.record(
+                llm_response=response,
+                trackable=("Assignment", 1),
+                user=1,
+                request_type="generate_rubric",
+                prompt="p",
+                occurred_at=AT,
+            )
+            for response in responses
+        ]
+    unpriced = 0
+    for response, record in zip(responses, records, strict=True):
+        try:
+            expected = oracle(response, AT)
+        except LookupError:
+            unpriced += 1
+            assert (record.pricing_status, record.cost_usd, record.micro_usd) == ("unpriced", None, None)
+        else:
+            assert record.cost_usd == expected.quantize(Decimal("1e-12"), rounding=ROUND_HALF_EVEN)
+    assert unpriced
+    rows = journal_records(home)
+    assert [row["record_id"] for row in rows] == [record.record_id for record in records]
+    assert sum(row["cost_usd"] is None for row in rows) == unpriced
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_costs_what_genai_prices_says(shape: str) -> None:
+    provider, model, body, _ = SHAPES[shape]
+    response = LLMResponse.from_provider(body, provider=provider, model=model)
+    try:
+        expected = oracle(response, AT)
+    except LookupError:
+        with pytest.raises(UnknownModelError):
+            CostCalculator().cost(response, at=AT)
+    except ValueError:
+        with pytest.raises(UsageError):
+            CostCalculator().cost(response, at=AT)
+    else:
+        assert_exact(response, expected)
+
+
+PAIRS = [(provider, model) for provider in get_snapshot().providers for model in provider.models]
+COUNTS = st.one_of(st.none(), st.integers(0, 50), st.integers(0, 2_000_000))
+FIRST = datetime(2023, 1, 1, tzinfo=UTC)
+INSTANTS = st.integers(0, 5 * 365 * 86_400).map(lambda seconds: FIRST + timedelta(seconds=seconds))
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> LLMResponse:
+    """An answer of any model of the catalogue, with counts that mostly, not always, fit together."""
+    provider, model = draw(st.sampled_from(PAIRS))
+    cache_read, cache_write, output = draw(COUNTS), draw(COUNTS), draw(COUNTS)
+    fresh = draw(COUNTS)
+    parts = [part for part in (cache_read, cache_write, fresh) if part is not None]
+    variants = [variant.when for variant in model.price_variants or ()]
+    context = draw(st.sampled_from([{}, {"service_tier": "no such tier"}, *variants]))
+    names = {key for price in _prices(model) for key in _units(price)} - {
+        "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
+        "output_reasoning_tokens", "requests",
+    }  # fmt: skip
+    others = draw(st.dictionaries(st.sampled_from(sorted(names)), st.integers(0, 3000), max_size=2)) if names else {}
+    try:
+        usage = Usage(
+            input_tokens=sum(parts) if parts else None,
+            cache_read_tokens=cache_read,
+            cache_write_tokens=cache_write,
+            cache_write_1h_tokens=None if not cache_write else draw(st.none() | st.integers(0, cache_write)),
+            output_tokens=output,
+            reasoning_tokens=None if not output else draw(st.none() | st.integers(0, output)),
+            other_units=others,
+        )
+    except UsageError:
+        assume(False)
+        raise
+    return LLMResponse(provider=provider.id, model=model.id, usage=usage, price_context=context)
+
+
+def _prices(model: Any) -> list[Any]:
+    conditional = model.prices if isinstance(model.prices, list) else [model]
+    return [priced.prices for priced in conditional]
+
+
+def _units(prices: Any) -> list[str]:
+    from genai_prices.units import _get_registry
+
+    return [_get_registry().unit_for_price_key(key).usage_key for key, rate in vars(prices).items() if rate is not None]
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(answers(), INSTANTS)
+def test_any_usage_of_any_model_at_any_time_costs_what_genai_prices_says(response: LLMResponse, at: datetime) -> None:
+    try:
+        expected = oracle(response, at)
+    except LookupError:
+        event("unknown model")
+        with pytest.raises(UnknownModelError):
+            CostCalculator().cost(response, at=at)
+    except ValueError:
+        event("counts that contradict each other")
+        with pytest.raises(UsageError):
+            CostCalculator().cost(response, at=at)
+    else:
+        event("priced")
+        assert_exact(response, expected, at)
+
+
+def test_every_model_of_the_catalogue_is_priced_as_genai_prices_prices_it() -> None:
+    usage = Usage(input_tokens=123_457, cache_read_tokens=23_456, output_tokens=34_567)
+    for provider, model in PAIRS:
+        response = LLMResponse(provider=provider.id, model=model.id, usage=usage)
+        try:
+            expected = oracle(response, AT)
+        except LookupError:
+            with pytest.raises(UnknownModelError):
+                CostCalculator().cost(response, at=AT)
+        except ValueError:
+            with pytest.raises(UsageError):
+                CostCalculator().cost(response, at=AT)
+        else:
+            assert CostCalculator().cost(response, at=AT).usd == expected, (provider.id, model.id)
+
+
+def test_a_trap_set_by_the_caller_does_not_reach_the_arithmetic() -> None:
+    response = LLMResponse(provider="openai", model="gpt-4o", usage=Usage(input_tokens=7, output_tokens=3))
+    with localcontext(Context(prec=4, traps=[Inexact])):
+        cost = CostCalculator().cost(response, at=AT)
+        assert cost.usd is not None
+        assert cost.micro_usd is not None
+
+
+def test_a_service_tier_given_by_hand_selects_its_price() -> None:
+    usage = Usage(input_tokens=1_000_000, output_tokens=0)
+    standard = LLMResponse(provider="openai", model="gpt-5", usage=usage)
+    flex = LLMResponse(provider="openai", model="gpt-5", usage=usage, service_tier="flex")
+    assert CostCalculator().cost(flex, at=AT).usd == oracle(flex, AT)
+    assert CostCalculator().cost(flex, at=AT).usd < CostCalculator().cost(standard, at=AT).usd
+
+
+def test_the_instant_is_the_answers_own_unless_one_is_given() -> None:
+    response = LLMResponse.from_provider(CHAT)
+    assert CostCalculator().cost(response).at == response.created
+    elsewhere = AT.astimezone(timezone(timedelta(hours=-8)))
+    assert CostCalculator().cost(response, at=elsewhere).at == AT
+
+
+def test_a_naive_instant_is_refused_not_taken_for_local_time() -> None:
+    with pytest.raises(ArgumentError, match=r"at \(2026-11-20T12:00:00\) has no time zone"):
+        CostCalculator().cost(LLMResponse.from_provider(CHAT), at=AT.replace(tzinfo=None))
+
+
+def test_the_receipt_names_units_rates_and_total() -> None:
+    cost = CostCalculator().cost(LLMResponse.from_provider(ANTHROPIC), at=AT)
+    receipt = cost.explain()
+    assert receipt.startswith("anthropic claude-sonnet-4-5")
+    for line in cost.lines:
+        assert line.unit in receipt
+        assert f"{line.quantity:,}" in receipt
+        assert line.amount == line.rate * line.quantity / line.per
+    assert f"total ${cost.usd:f}" in receipt
+    assert str(cost.price_id) in receipt
+
+
+def test_an_unpriced_cost_is_unknown_not_zero() -> None:
+    response = LLMResponse(provider="openai", model="own-model", usage=Usage(input_tokens=1))
+    cost = CostCalculator().unpriced(response, at=AT)
+    assert (cost.usd, cost.cost_usd, cost.micro_usd, cost.price_id) == (None, None, None, None)
+    assert cost.llm == "own-model"
+    assert "no price known" in cost.explain()
+
+
+def test_free_is_zero_not_unknown() -> None:
+    response = LLMResponse(provider="openai", model="gpt-4o", usage=Usage(input_tokens=0, output_tokens=0))
+    cost = CostCalculator().cost(response, at=AT)
+    assert (cost.usd, cost.cost_usd, cost.micro_usd, cost.pricing_status) == (0, 0, 0, "priced")
+
+
+def test_unknown_models_come_with_the_nearest_known_names() -> None:
+    response = LLMResponse(provider="openai", model="gpt-4oo-minni", usage=Usage(input_tokens=1))
+    with pytest.raises(UnknownModelError) as refusal:
+        CostCalculator().cost(response, at=AT)
+    assert (refusal.value.provider, refusal.value.model) == ("openai", "gpt-4oo-minni")
+    assert len(refusal.value.nearest) == 3
+    assert "openai/gpt-4o-mini" in refusal.value.nearest
+    for word in ("'openai'", "'gpt-4oo-minni'", *refusal.value.nearest):
+        assert word in str(refusal.value)
+
+
+def test_a_model_that_is_missing_is_said_to_be_missing() -> None:
+    response = LLMResponse(provider="aws", model=None, usage=Usage(input_tokens=1))
+    with pytest.raises(UnknownModelError, match=r"names no model \(pass model=…\)"):
+        CostCalculator().cost(response, at=AT)
+
+
+def recomputed(price: dict[str, Any], counts: dict[str, Any]) -> Decimal:
+    """A row's cost from its price file and its counts alone, by what the file says and nothing else."""
+    total = Decimal(0)
+    for rate in price["rates"]:
+        quantity = counts.get(rate["unit"], 0) - sum(counts.get(part, 0) for part in _outermost(price, rate))
+        tiers = [tier for tier in rate["tiers"] if counts["input_tokens"] > tier["above_input_tokens"]]
+        total += Decimal(tiers[-1]["usd"] if tiers else rate["usd"]) * quantity / Decimal(rate["per"])
+    return total
+
+
+def _outermost(price: dict[str, Any], rate: dict[str, Any]) -> set[str]:
+    """The units priced apart from a rate's own, without those that are themselves part of one of them."""
+    inner = {unit for other in price["rates"] if other["unit"] in rate["without"] for unit in other["without"]}
+    return set(rate["without"]) - inner
+
+
+@pytest.mark.parametrize("input_tokens", [10, 300_000])
+def test_a_row_can_be_recomputed_from_its_pinned_price(tracker: CostTracker, home: Path, input_tokens: int) -> None:
+    record = tracker.record(
+        llm_response=ANTHROPIC | {"usage": ANTHROPIC["usage"] | {"input_tokens": input_tokens}},
+        trackable=("Assignment", 1),
+        user=1,
+        request_type="generate_rubric",
+        prompt="p",
+        occurred_at=AT,
+    )
+    price = json.loads((home / "prices" / f"{record.price_id}.json").read_text())
+    assert (price["source"], price["provider"], price["model"]) == ("genai-prices", "anthropic", record.llm)
+    counts = {name: count for name, count in record.model_dump().items() if name.endswith("_tokens") and count}
+    assert recomputed(price, counts | json.loads(record.other_units)) == record.cost_usd

@@ -1,0 +1,152 @@
+"""What the warehouse's tests share: recording calls, and reading a ledger back without taking the manifest's word."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tracking import CostTracker, LLMUsageRecord
+from tracking.home import Home
+from tracking.journal import encode_line
+from warehouse.sources import create_sources
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+MEASURES = ("requests", "token_count", "cost_usd", "micro_usd", "unpriced_requests")
+
+
+def body(input_tokens: int = 1000, output_tokens: int = 100, **fields: Any) -> dict[str, Any]:
+    """An answer of OpenAI's chat completions, priced unless `model` says otherwise."""
+    usage = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}
+    return {"model": "gpt-4o", "usage": usage | {"total_tokens": input_tokens + output_tokens}} | fields
+
+
+def record(
+    tracker: CostTracker,
+    answer: Mapping[str, Any] | None = None,
+    *,
+    user: object = "teacher-1",
+    assignment: object = 1,
+    prompt: object = "Write a rubric.",
+    at: datetime = NOON,
+    **options: Any,
+) -> LLMUsageRecord:
+    from tracking import LLMResponse
+
+    return tracker.record(
+        llm_response=LLMResponse.from_provider(body() if answer is None else answer, provider="openai"),
+        user=user,
+        trackable=("Assignment", assignment),
+        request_type="generate_rubric",
+        prompt=prompt,
+        occurred_at=at,
+        **options,
+    )
+
+
+def record_month(tracker: CostTracker, calls: int = 60) -> list[LLMUsageRecord]:
+    """Calls of several users over several days and hours, with rubrics, failures and an unpriced model."""
+    from tracking import LLMResponse
+
+    records: list[LLMUsageRecord] = []
+    for number in range(calls):
+        model = "school-own-grader" if number % 11 == 3 else "gpt-4o-mini" if number % 2 else "gpt-4o"
+        answer = LLMResponse.from_provider(body(17 * number + 3, 5 * number, model=model), provider="openai")
+        if number % 13 == 5:
+            answer = LLMResponse.failed(provider="openai", model="gpt-4o", error_type="Timeout")
+        rubric = number % 5 == 0
+        records.append(
+            tracker.record(
+                llm_response=answer,
+                user=f"teacher-{number % 4}",
+                trackable=("Rubric", number) if rubric else ("Assignment", number % 7),
+                trackable_parent=("Assignment", number % 7) if rubric else None,
+                request_type="generate_rubric" if rubric else "grade_student_work",
+                prompt=f"Grade essay {number}.",
+                occurred_at=NOON + timedelta(hours=7 * (number % 24)),
+                tenant="school-a" if number % 3 else None,
+            )
+        )
+    return records
+
+
+def sums(records: Iterable[LLMUsageRecord]) -> tuple[int, int, Decimal, int, int]:
+    """What records add up to, in the order of MEASURES."""
+    records = list(records)
+    return (
+        len(records),
+        sum(record.token_count or 0 for record in records),
+        sum((record.cost_usd or Decimal(0) for record in records), Decimal(0)),
+        sum(record.micro_usd or 0 for record in records),
+        sum(record.pricing_status == "unpriced" for record in records),
+    )
+
+
+def visible(home: Path | Home) -> list[dict[str, Any]]:
+    """Every row that a report would read, by `ledger.usage` itself."""
+    home = home if isinstance(home, Home) else Home(home)
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_sources(connection, home)
+        result = connection.execute("select * from ledger.usage order by record_id")
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def assert_holds_exactly(home: Path | Home, records: Iterable[LLMUsageRecord]) -> None:
+    """Each record is visible once, every column as it was recorded, and nothing else is."""
+    expected = {record.record_id: record.model_dump() for record in records}
+    rows = visible(home)
+    assert sorted(row["record_id"] for row in rows) == sorted(expected)
+    for row in rows:
+        day = row.pop("usage_date")
+        assert day == row["occurred_at"].astimezone(UTC).date()
+        assert row == expected[row["record_id"]]
+
+
+def journals(home: Path) -> list[Path]:
+    return sorted((home / "journal").iterdir())
+
+
+def write_journal(home: Path, *lines: bytes, name: str = "elsewhere-1-feed.log") -> Path:
+    """A journal as another process left it. `lines` are whole lines, or what is left of them."""
+    path = Home(home).journal / name
+    with path.open("ab") as file:
+        file.writelines(lines)
+    return path
+
+
+def line_of(record: LLMUsageRecord, prompt: str | None = None) -> bytes:
+    import json
+
+    return encode_line(record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}")
+
+
+@contextmanager
+def living_writer(journal: Path) -> Iterator[None]:
+    """Hold a journal as its writer does for as long as it lives."""
+    descriptor = os.open(journal, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def llm_cost(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, piped."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "warehouse", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"COLUMNS": "40"} | variables,
+        timeout=300,
+    )

@@ -1,0 +1,81 @@
+"""Fields of a provider's answer, read in place: of a dict, an SDK object or anything in between; nothing is dumped."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import FunctionType, ModuleType
+from typing import Any, cast
+
+Fields = Mapping[str, Any]
+
+_readers: dict[type, Callable[[Any], Fields | None]] = {}
+"""How objects of a class are read. One entry a class, and SDKs have few."""
+
+
+def fields_of(value: object) -> Fields | None:
+    """The fields of `value` by name, for reading only; `None` where it has none (a text, a number, a list, …)."""
+    kind = type(value)
+    if kind is dict:
+        return cast(Fields, value)
+    reader = _readers.get(kind)
+    if reader is None:
+        reader = _readers[kind] = _reader_for(value)
+    return reader(value)
+
+
+def inside(value: object, *names: str) -> Any:
+    """The value at a path of names, or `None`."""
+    for name in names:
+        fields = fields_of(value)
+        value = None if fields is None else fields.get(name)
+    return value
+
+
+def listed(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def text_in(value: object) -> str | None:
+    """`value` as plain text where it is one (SDKs have enumerations whose members are texts); else `None`."""
+    if isinstance(value, Enum):
+        value = cast(object, value.value)
+    return value if isinstance(value, str) and value else None
+
+
+def is_unset(value: object) -> bool:
+    """Whether this is an SDK's mark for "not given" (`Unset`, `NotGiven`, `Omit`), which is no value."""
+    return type(value).__name__ in ("Unset", "NotGiven", "Omit")
+
+
+def _reader_for(value: object) -> Callable[[Any], Fields | None]:
+    kind = type(value)
+    if isinstance(value, Mapping):
+        return _itself
+    if isinstance(value, str | bytes | int | float | list | tuple | type | FunctionType | ModuleType) or value is None:
+        return _nothing
+    if hasattr(kind, "__pydantic_validator__") and hasattr(value, "__pydantic_extra__"):
+        return _pydantic_fields
+    if hasattr(value, "__dict__"):
+        return _attributes
+    if is_dataclass(kind):
+        names = [field.name for field in fields(kind)]
+        return lambda slotted: {name: getattr(slotted, name, None) for name in names}
+    return _nothing
+
+
+def _itself(value: Fields) -> Fields:
+    return value
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+def _attributes(value: object) -> Fields:
+    return cast(Fields, vars(value))
+
+
+def _pydantic_fields(value: Any) -> Fields:
+    """Declared fields and those the class does not know (a provider's additions, such as OpenRouter's cost)."""
+    extra = value.__pydantic_extra__
+    return {**extra, **vars(value)} if extra else vars(value)

@@ -1,0 +1,168 @@
+"""The arithmetic of a price: what given counts cost at the rates of one card. No I/O, no clock, no catalogue.
+
+A count is billed at the most specific rate that covers it: cached tokens at the cache's rate, the rest of the input
+at the input's ("leaf" quantities). A tier is one for the whole request: strictly above its start, on total input.
+Source of both rules: genai-prices `decompose.py` and `types.py`, to whose last digit the results are equal.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from tracking.errors import UsageError
+from tracking.usage import Quantity
+
+PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
+"""The context genai-prices computes in by default, whatever the calling application has set."""
+
+EXACT = Context(prec=80)
+"""Wide enough that no difference of two quantities is rounded."""
+
+ZERO = Decimal(0)
+
+REQUESTS = "requests"
+"""The unit that counts the call itself: always one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One line of the receipt: `quantity` units at `rate` USD per `per` units make `amount` USD."""
+
+    unit: str
+    quantity: Quantity
+    rate: Decimal
+    per: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A rate for requests of more than `above` input tokens."""
+
+    above: int
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """USD for `per` units, by the whole request's input tokens."""
+
+    unit: str
+    per: Decimal
+    base: Decimal
+    tiers: tuple[Tier, ...] = ()
+    within: tuple[str, ...] = ()
+    """The card's more specific units: their quantities are billed by their own rates, not by this one."""
+    implied_by: tuple[frozenset[str], ...] = ()
+    """Sets of counts that, all given, need this one given too: without it their parts cannot be told apart."""
+    watched: frozenset[str] = frozenset()
+    """Every count in `implied_by`."""
+
+    def at(self, input_tokens: Quantity) -> Decimal:
+        """The rate for a whole request of so many input tokens."""
+        for tier in reversed(self.tiers):
+            if input_tokens > tier.above:
+                return tier.rate
+        return self.base
+
+    def check_not_implied(self, counts: Mapping[str, Quantity]) -> None:
+        """Refuse counts that imply this one, which they lack."""
+        for group in self.implied_by:
+            if all(counts.get(unit) for unit in group):
+                given = " and ".join(f"{unit} ({counts[unit]})" for unit in sorted(group))
+                raise UsageError(f"{given} given without {self.unit}")
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Units that are one measure under several names, billed at no less than `least` where any is used."""
+
+    units: tuple[str, ...]
+    least: int
+
+    def applied_to(self, counts: Mapping[str, Quantity]) -> Mapping[str, Quantity]:
+        used = next((count for unit in self.units if (count := counts.get(unit))), None)
+        return counts if used is None else {**counts, **dict.fromkeys(self.units, max(used, self.least))}
+
+
+class RateCard:
+    """The rates of one model, in the order their amounts are added up."""
+
+    __slots__ = ("_any_tier", "_specific_first", "minimum", "rates")
+
+    def __init__(self, rates: Iterable[Rate], minimum: Minimum | None = None) -> None:
+        self.rates = tuple(rates)
+        self.minimum = minimum
+        self._any_tier = any(rate.tiers for rate in self.rates)
+        counted = [rate for rate in self.rates if rate.unit != REQUESTS]
+        self._specific_first = sorted(counted, key=lambda rate: len(rate.within))
+
+    def units_covered(self) -> frozenset[str]:
+        """The units that are billed by some rate of the card, be it that of a unit they are part of."""
+        return frozenset(rate.unit for rate in self.rates).union(*(rate.watched for rate in self.rates))
+
+    def usd(self, counts: Mapping[str, Quantity]) -> Decimal:
+        """What counts by unit name cost, in USD, exact to 28 digits.
+
+        Raises:
+            UsageError: a part exceeds its whole, or a count that is needed to tell parts apart is missing.
+        """
+        total = ZERO
+        for line in self._billed(counts):
+            total = PRICING_CONTEXT.add(total, line[3])
+        return total
+
+    def lines(self, counts: Mapping[str, Quantity]) -> tuple[CostLine, ...]:
+        """The receipt for counts by unit name, whose amounts add up to `usd`; unused units are left out."""
+        return tuple(
+            CostLine(rate.unit, quantity, price, int(rate.per), amount)
+            for rate, quantity, price, amount in self._billed(counts)
+        )
+
+    def _billed(self, counts: Mapping[str, Quantity]) -> list[tuple[Rate, Quantity, Decimal, Decimal]]:
+        if self.minimum:
+            counts = self.minimum.applied_to(counts)
+        quantities = self._leaves(counts)
+        # A tiered card has a rate for the input, so that `_leaves` has refused counts without it.
+        input_tokens = counts.get("input_tokens", 0) if self._any_tier else 0
+        billed: list[tuple[Rate, Quantity, Decimal, Decimal]] = []
+        for rate in self.rates:
+            quantity = quantities[rate.unit]
+            if quantity:
+                price = rate.at(input_tokens) if rate.tiers else rate.base
+                times = PRICING_CONTEXT.multiply(price, Decimal(quantity))
+                billed.append((rate, quantity, price, PRICING_CONTEXT.divide(times, rate.per)))
+        return billed
+
+    def _leaves(self, counts: Mapping[str, Quantity]) -> dict[str, Quantity]:
+        """Each unit's quantity without what the card's more specific units bill."""
+        leaves: dict[str, Quantity] = {REQUESTS: 1}
+        for rate in self._specific_first:
+            count = counts.get(rate.unit)
+            if count is None:
+                if rate.watched and not rate.watched.isdisjoint(counts):
+                    rate.check_not_implied(counts)
+                count = 0
+            leaf = count
+            for part in rate.within:
+                leaf = _difference(leaf, leaves[part])
+            if leaf < 0:
+                raise UsageError(_exceeding(rate, counts, leaf))
+            leaves[rate.unit] = leaf
+        return leaves
+
+
+def _difference(whole: Quantity, part: Quantity) -> Quantity:
+    if isinstance(whole, int) and isinstance(part, int):
+        return whole - part
+    return EXACT.subtract(Decimal(whole), Decimal(part))
+
+
+def _exceeding(rate: Rate, counts: Mapping[str, Quantity], leaf: Quantity) -> str:
+    whole = counts.get(rate.unit, 0)
+    parts = {part: count for part in rate.within if (count := counts.get(part))}
+    for part, count in parts.items():
+        if count > whole:
+            return f"{part} ({count}) exceeds {rate.unit} ({whole})"
+    named = " + ".join(f"{part} ({count})" for part, count in parts.items())
+    return f"{named} exceeds {rate.unit} ({whole}) by {-leaf}"

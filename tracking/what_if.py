@@ -1,0 +1,175 @@
+"""Which price a row of usage has, as it happened or under another model, tier or discount, and when that changes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+from tracking import catalogue
+from tracking.calculator import catalogue_counts
+from tracking.errors import ArgumentError, CostTrackingError, UnknownModelError, UsageError
+from tracking.linear_rates import COST_PLACES, MOST_PICOS, NOT_LINEAR, LinearCard, linear
+from tracking.price import Price
+from tracking.price_overrides import PriceOverrides
+from tracking.rate_card import EXACT, RateCard, Tier
+from tracking.record import to_cost_usd
+from tracking.response import LLMResponse
+from tracking.usage import TOKEN_COUNTS, Usage
+
+MOST_USD = Decimal(MOST_PICOS).scaleb(-COST_PLACES)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What to price instead of what happened; `None` leaves it as it was."""
+
+    provider: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    discount_percent: Decimal | None = None
+
+
+def discount_percent_of(value: object) -> Decimal | None:
+    """An exact percentage of a price, 0 to 100.
+
+    Raises:
+        ArgumentError: a float, or no such percentage.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ArgumentError("discount_percent", f"({value!r}) is not exact; give a Decimal, a whole number or a text")
+    try:
+        percent = Decimal(value)
+    except ArithmeticError:
+        raise ArgumentError("discount_percent", f"({value!r}) is not a number") from None
+    if not (percent.is_finite() and 0 <= percent <= 100):
+        raise ArgumentError("discount_percent", f"({value}) is not between 0 and 100")
+    return percent
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The price of one kind of row, or the reason why it has none."""
+
+    model: str | None
+    price: Price | None
+    card: LinearCard
+    reason: str | None = None
+
+    @property
+    def llm(self) -> str | None:
+        return self.model if self.price is None else self.price.llm
+
+
+class PriceFinder:
+    """Finds prices by provider, model, tier and instant, in whole microseconds since 1970.
+
+    Safe to share between threads: what it remembers is only ever added to.
+    """
+
+    def __init__(self, overrides: PriceOverrides, discount_percent: Decimal | None) -> None:
+        self._overrides = overrides
+        self._discount_percent = discount_percent
+        self._prices: dict[Price, tuple[Price, LinearCard]] = {}
+
+    def check_known(self, provider: str, model: str, now: int) -> None:
+        """Refuse a model that has no price at any time.
+
+        Raises:
+            UnknownModelError: with the nearest known names.
+        """
+        instants, _ = self.changes(provider, model)
+        if all(self.find(provider, model, None, at).price is None for at in {now, *instants}):
+            raise UnknownModelError(provider, model, catalogue.nearest_names(provider, model))
+
+    def find(self, provider: str, model: str | None, service_tier: str | None, at: int) -> Found:
+        """The price in force, less the discount."""
+        try:
+            # It refuses what a recorded answer could not be, and knows what a tier means to a price.
+            asked = LLMResponse(provider=provider, model=model, usage=Usage(), service_tier=service_tier)
+            instant = EPOCH + timedelta(microseconds=at)
+            price = self._overrides.apply(
+                provider, model, instant, lambda: catalogue.find_price(provider, model, instant, asked.price_context)
+            )
+        except OverflowError:
+            return Found(model, None, NOT_LINEAR, "occurred_at is outside the years 1 to 9999")
+        except CostTrackingError as error:
+            return Found(model, None, NOT_LINEAR, str(error))
+        known = self._prices.get(price)
+        if known is None:
+            asked_for = price if self._discount_percent is None else _discounted(price, self._discount_percent)
+            known = self._prices[price] = (asked_for, linear(asked_for.card))
+        return Found(model, *known)
+
+    def changes(self, provider: str, model: str | None) -> tuple[set[int], set[int]]:
+        """The instants, and the UTC times of day, from which a model may have another price."""
+        instants: set[int] = set()
+        times: set[int] = set()
+        for entries in self._overrides._entries.values():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            for entry in entries:
+                if entry.provider == provider and entry.model in (None, model):
+                    instants |= {as_microseconds(entry.start), as_microseconds(entry.end)}
+        known = _catalogued(provider, model)
+        if known is not None:
+            dates, day_times = known._dates, known._times  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            instants |= {as_microseconds(datetime.combine(date, time(), UTC)) for date in dates}
+            times |= {as_microseconds(datetime.combine(EPOCH, moment, UTC)) for moment in day_times}
+        return instants, times
+
+
+def as_microseconds(instant: datetime) -> int:
+    """Whole microseconds since 1970."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _catalogued(provider: str, model: str | None) -> catalogue.CataloguedModel | None:
+    known = None
+    while known is None:  # another thread may make the catalogue forget it at once
+        try:
+            catalogue.find_price(provider, model, EPOCH, {})
+        except UnknownModelError:
+            return None
+        known = catalogue._models.get((provider, model or ""))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return known
+
+
+def _discounted(price: Price, percent: Decimal) -> Price:
+    factor = EXACT.divide(EXACT.subtract(Decimal(100), percent), Decimal(100))
+    rates = [
+        replace(
+            rate,
+            base=EXACT.multiply(rate.base, factor),
+            tiers=tuple(Tier(tier.above, EXACT.multiply(tier.rate, factor)) for tier in rate.tiers),
+        )
+        for rate in price.card.rates
+    ]
+    context = {**price.context, "what_if_discount_percent": str(percent)}
+    card = RateCard(rates, price.card.minimum)
+    return Price(f"{price.source}+what-if", price.version, price.provider, price.llm, context, card)
+
+
+def picos_of(row: Mapping[str, Any], price: Price) -> int:
+    """What one row of the ledger costs at a price, by the price's own card, in 10^-12 USD.
+
+    Raises:
+        UsageError: counts that contradict each other or the price, or cost more than the ledger can hold.
+    """
+    counts = {name: row[name] for name in TOKEN_COUNTS}
+    usd = price.card.usd(catalogue_counts(Usage(**counts, other_units=_other_units(row["other_units"]))))
+    if usd > MOST_USD:
+        raise UsageError(f"cost_usd ({usd}) is more than the ledger's DECIMAL(18,12) can hold")
+    return int(to_cost_usd(usd).scaleb(COST_PLACES, context=EXACT))
+
+
+def _other_units(text: str | None) -> dict[str, Any]:
+    try:
+        units: object = {} if text is None else json.loads(text, parse_float=Decimal)
+    except ValueError as error:
+        raise UsageError(f"other_units is not JSON: {error}") from None
+    if not isinstance(units, dict):
+        raise UsageError("other_units is not the JSON of a mapping")
+    return cast("dict[str, Any]", units)
