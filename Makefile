@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 UI_HOME ?= llm-cost-demo
+GROUPS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check ui lock wheel clean
+.PHONY: help setup demo test check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,6 +34,9 @@ check: $(INSTALLED) ## Lint, format, types, SQL, import contracts
 	@$(BIN)/pyright
 	@$(BIN)/sqlfluff lint --quiet sql
 	@$(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED) ## Measure, and print the ratios (GROUPS="pricing cost_frame" for some)
+	@$(BIN)/python -m tests.benchmarks $(GROUPS)
 
 ui: $(INSTALLED) ## Open Dagster on the demo's home (UI_HOME=… for another)
 	@$(BIN)/llm-cost ui --home $(UI_HOME)

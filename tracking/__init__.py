@@ -4,7 +4,8 @@ from functools import cache
 from typing import Unpack
 
 from tracking.attribution import attribution
-from tracking.calculator import Cost, CostCalculator
+from tracking.calculator import CostCalculator
+from tracking.cost import Cost
 from tracking.errors import (
     ArgumentError,
     CostTrackingError,

@@ -1,18 +1,16 @@
-"""`CostCalculator`: the exact cost of one answer, with its receipt."""
+"""`CostCalculator`: the exact cost of answers, of counts, and of whole frames of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tracking.catalogue import family_of, find_price, provider_id_of
-from tracking.errors import ArgumentError
+from tracking.catalogue import find_price, provider_id_of
+from tracking.cost import Cost
+from tracking.errors import ArgumentError, UnknownModelError
 from tracking.extraction import CATALOGUE_UNIT
-from tracking.price import Price
 from tracking.price_overrides import PriceOverrides
-from tracking.rate_card import CostLine
-from tracking.record import PricingStatus, to_cost_usd, to_micro_usd
+from tracking.record import PricingStatus
 from tracking.response import LLMResponse
 from tracking.usage import TOKEN_COUNTS, Quantity, Usage
 
@@ -20,68 +18,18 @@ if TYPE_CHECKING:
     from tracking.cost_frame import FrameT
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one answer cost. `usd` is exact; `None` (never zero) when no price is known."""
+CATALOGUE_UNITS = tuple((name, CATALOGUE_UNIT.get(name, name)) for name in TOKEN_COUNTS)
 
-    usd: Decimal | None
-    price: Price | None
-    counts: Mapping[str, Quantity]
-    pricing_status: PricingStatus
-    provider: str
-    model: str | None
-    at: datetime
-
-    @property
-    def lines(self) -> tuple[CostLine, ...]:
-        """The receipt: what `usd` is the sum of."""
-        return () if self.price is None else self.price.card.lines(self.counts)
-
-    @property
-    def cost_usd(self) -> Decimal | None:
-        """`usd` as the ledger keeps it: rounded once, half-even, to 12 places."""
-        return None if self.usd is None else to_cost_usd(self.usd)
-
-    @property
-    def micro_usd(self) -> int | None:
-        """`cost_usd` in whole millionths of a USD, rounded half-even."""
-        return None if self.cost_usd is None else to_micro_usd(self.cost_usd)
-
-    @property
-    def price_id(self) -> str | None:
-        return None if self.price is None else self.price.price_id
-
-    @property
-    def llm(self) -> str | None:
-        """The catalogue's canonical model id; the provider's own name where no catalogue knows it."""
-        return self.model if self.price is None else self.price.llm
-
-    @property
-    def llm_family(self) -> str | None:
-        return None if self.llm is None else family_of(self.llm)
-
-    def explain(self) -> str:
-        """The receipt, as text for a person."""
-        head = f"{self.provider} {self.llm or 'unknown model'} at {self.at:%Y-%m-%d %H:%M:%S} UTC"
-        if self.usd is None:
-            return f"{head}\n  no price known: {self.pricing_status}"
-        rows = [
-            (line.unit, f"{line.quantity:,}", f"× ${line.rate:f} / {line.per:,}", f"${line.amount:f}")
-            for line in self.lines
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
-        body = [
-            f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:>{widths[3]}}"
-            for row in rows
-        ]
-        return "\n".join([head, *body, f"  total ${self.usd:f}", f"  price {self.price_id}"])
+CostSource = Literal["catalogue", "provider"]
 
 
 class CostCalculator:
     """Prices answers by the catalogue, and by a home's own prices where it has any. Safe to share between threads."""
 
-    def __init__(self, overrides: PriceOverrides | None = None) -> None:
+    def __init__(self, overrides: PriceOverrides | None = None, *, cost_source: CostSource = "catalogue") -> None:
+        """`cost_source` says which amount counts where a provider reports its own: "catalogue" or "provider"."""
         self._overrides = overrides or PriceOverrides()
+        self._cost_source = cost_source
 
     def cost(self, response: LLMResponse, *, at: datetime | None = None) -> Cost:
         """The exact cost of `response` at the price in force at `at` (default: when it was created, else now).
@@ -94,13 +42,22 @@ class CostCalculator:
         if at is not None and at.tzinfo is None:
             raise ArgumentError("at", f"({at.isoformat()}) has no time zone")
         instant = (at or response.created or datetime.now(UTC)).astimezone(UTC)
-        provider, model = response.provider, response.model
-        price = self._overrides.apply(
-            provider, model, instant, lambda: find_price(provider, model, instant, response.price_context)
-        )
+        provider, model, reported = response.provider, response.model, response.provider_cost
+        provider_counts = self._cost_source == "provider" and reported is not None
         counts = catalogue_counts(response.usage)
-        usd = price.card.usd(counts)
-        return Cost(usd, price, counts, "priced", response.provider, response.model, instant)
+        try:
+            price = self._overrides.apply(
+                provider, model, instant, lambda: find_price(provider, model, instant, response.price_context)
+            )
+            usd = price.card.usd(counts)
+        except UnknownModelError:
+            if not provider_counts:
+                raise
+            price, usd = None, None
+        if provider_counts:
+            return Cost(reported, price, counts, "provider_reported", provider, model, instant, reported)
+        status: PricingStatus = "estimated" if response.estimated else "priced"
+        return Cost(usd, price, counts, status, provider, model, instant, reported)
 
     def cost_of(
         self,
@@ -167,13 +124,15 @@ class CostCalculator:
 
     def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
         """The cost of an answer no catalogue can price: not zero, unknown."""
-        return Cost(None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC))
+        return Cost(
+            None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC), response.provider_cost
+        )
 
 
 def catalogue_counts(usage: Usage) -> dict[str, Quantity]:
     """The counts that are known, by the catalogue's unit names."""
-    counts: dict[str, Quantity] = dict(usage.other_units)
-    for name, count in usage.token_counts().items():
-        if count is not None:
-            counts[CATALOGUE_UNIT.get(name, name)] = count
+    counts: dict[str, Quantity] = dict(usage.other_units) if usage.other_units else {}
+    for name, unit in CATALOGUE_UNITS:
+        if (count := getattr(usage, name)) is not None:
+            counts[unit] = count
     return counts

@@ -5,7 +5,7 @@ genai-prices is imported when a price is first needed, not with this module: it 
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -30,10 +30,16 @@ def source_version() -> str:
     return version(SOURCE)
 
 
-def _snapshot() -> "DataSnapshot":
+@cache
+def _snapshot_source() -> "Callable[[], DataSnapshot]":
     from genai_prices.data_snapshot import get_snapshot
 
-    return get_snapshot()
+    return get_snapshot
+
+
+def _snapshot() -> "DataSnapshot":
+    """The prices now: bundled ones, or fresher ones the application has set."""
+    return _snapshot_source()()
 
 
 def find_provider(provider: str) -> "Provider | None":

@@ -93,25 +93,24 @@ def _litellm_provider(answer: Fields, hidden: Fields) -> str | None:
 def _add_terms(read: dict[str, Any], answer: Fields, context: Mapping[str, str]) -> None:
     """By what else the answer is priced: service tier, speed, batch, region."""
     usage = fields_of(answer.get("usage") or answer.get("usageMetadata") or answer.get("usage_metadata")) or NO_CONTEXT
-    tier = text_in(
+    told = (
         answer.get("service_tier") or usage.get("service_tier") or answer.get("serviceTier") or usage.get("serviceTier")
     )
-    speed = usage.get("speed")
-    if tier is None and isinstance(answer.get("serviceTier"), Mapping):  # Bedrock: {"type": "priority"}
-        tier = text_in(inside(answer, "serviceTier", "type"))
-    region = text_in(usage.get("inference_geo"))
-    read["service_tier"] = tier
-    if region is not None and region != "not_available":
-        read["region"] = region
-    if tier is not None or speed is not None or context:
-        terms = {"service_tier": tier} if tier is not None else {}
+    speed, region = usage.get("speed"), usage.get("inference_geo")
+    terms: dict[str, str] = {}
+    tier = None
+    if told is not None:
+        tier = text_in(inside(told, "type") if isinstance(told, Mapping) else told)  # Bedrock: {"type": "priority"}
+        if tier is not None:
+            terms["service_tier"] = tier
         if tier == "batch":
             terms["processing"] = "batch"
-        if isinstance(speed, str):
-            terms["speed"] = speed
-        read["price_context"] = {**terms, **context}
-    else:
-        read["price_context"] = {}
+    if isinstance(speed, str):
+        terms["speed"] = speed
+    if region is not None and region != "not_available":
+        read["region"] = text_in(region)
+    read["service_tier"] = tier
+    read["price_context"] = {**terms, **context} if context else terms
 
 
 def _reported_cost(answer: Fields, hidden: Fields) -> Decimal | None:
@@ -165,13 +164,14 @@ def real_id(value: object) -> str | None:
 
 
 def finish_reason_of(answer: Fields) -> str | None:
-    for field in ("stop_reason", "stopReason", "finish_reason", "status"):
-        if (value := answer.get(field)) is not None and (reason := text_in(value)):
-            return reason
-    for field in ("choices", "candidates"):
-        for choice in listed(answer.get(field)):
+    choices = answer.get("choices") or answer.get("candidates")
+    if choices is not None:
+        for choice in listed(choices):
             fields = fields_of(choice) or NO_CONTEXT
             if reason := text_in(fields.get("finish_reason") or fields.get("finishReason")):
                 return reason
+    for field in ("stop_reason", "stopReason", "finish_reason", "status"):
+        if (value := answer.get(field)) is not None and (reason := text_in(value)):
+            return reason
     inner = answer.get("response")
     return None if inner is None else text_in(inside(inner, "status"))

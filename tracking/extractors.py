@@ -28,9 +28,10 @@ CATALOGUE_UNIT = {"reasoning_tokens": "output_reasoning_tokens"}
 """Our column names where the catalogue's unit is named otherwise."""
 
 _UNIT_OF = [CATALOGUE_UNIT.get(column, column) for column in TOKEN_COUNTS]
-_SET_COUNT: list[Any] = [Usage.__dict__[column].__set__ for column in TOKEN_COUNTS]
+_SET_COUNT: list[tuple[int, Any]] = [(i, Usage.__dict__[column].__set__) for i, column in enumerate(TOKEN_COUNTS)]
 _SET_OTHERS: Any = Usage.__dict__["other_units"].__set__
 _EXACT = Context(prec=80)
+_WHOLE_OR_NONE = frozenset({int, type(None)})
 _REMEMBERED_PLANS = 1024
 
 Counts = dict[int, Quantity]
@@ -43,6 +44,7 @@ class _Node:
 
     bit: int = 0
     path: str = ""
+    only_inner: bool = False
     inner: "dict[str, _Node]" = field(default_factory=dict[str, "_Node"])
     items: "dict[tuple[str, str], _Node]" = field(default_factory=dict[tuple[str, str], "_Node"])
     """For a list: its first item whose field has this value (in lower case)."""
@@ -57,7 +59,8 @@ class _Plan:
     """The bit for each of `TOKEN_COUNTS`, or 0."""
     sums: tuple[tuple[int, tuple[int, ...]], ...]
     """Those of `TOKEN_COUNTS`, by index, that several places add up to."""
-    others: tuple[tuple[str, tuple[int, ...]], ...]
+    others: tuple[tuple[str, int], ...]
+    other_sums: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class CompiledExtractors:
         self._tree = _Node()
         self._paths: dict[int, str] = {}
         self._tables = [self._compile(extractor) for extractor in extractors]
-        _alias_camel_case(self._tree)
+        _finish(self._tree)
         self._top = list(self._tree.inner.items())
         self._plans: dict[int, _Plan] = {}
 
@@ -147,7 +150,8 @@ class CompiledExtractors:
             model_path=chosen.model_path,
             firsts=tuple(bits[0] if bits else 0 for bits in columns),
             sums=tuple((index, bits) for index, bits in enumerate(columns) if len(bits) > 1),
-            others=tuple(present.items()),
+            others=tuple((unit, bits[0]) for unit, bits in present.items() if len(bits) == 1),
+            other_sums=tuple((unit, bits) for unit, bits in present.items() if len(bits) > 1),
         )
         if len(self._plans) >= _REMEMBERED_PLANS:
             self._plans.clear()
@@ -164,11 +168,13 @@ class CompiledExtractors:
 
 
 def compile_extractors(provider: "Provider", openai: "Provider", dialect: str | None = None) -> CompiledExtractors:
-    """A provider's extractors; one with none of its own speaks OpenAI's chat completions."""
+    """A provider's extractors, ours, and OpenAI's chat completions where it has none for these: all speak them too."""
     if dialect == LITELLM:
         return CompiledExtractors(provider.id, [*OWN_EXTRACTORS[LITELLM], *_of_openai(openai, "embeddings", "images")])
-    listed = provider.extractors or _of_openai(openai, "chat", "embeddings")
-    return CompiledExtractors(provider.id, [*listed, *OWN_EXTRACTORS.get(provider.id, ())])
+    extractors: list[Extractor] = [*(provider.extractors or ()), *OWN_EXTRACTORS.get(provider.id, ())]
+    if not any(mapping.path == "prompt_tokens" for extractor in extractors for mapping in extractor.mappings):
+        extractors += _of_openai(openai, "chat", "embeddings")
+    return CompiledExtractors(provider.id, extractors)
 
 
 def _of_openai(openai: "Provider", *flavors: str) -> "list[UsageExtractor]":
@@ -184,20 +190,23 @@ def snake_case(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _alias_camel_case(node: _Node) -> None:
+def _finish(node: _Node) -> None:
     """SDK objects name a camelCase field in snake_case; a name that means something else in its place keeps that."""
     for name, child in list(node.inner.items()):
         node.inner.setdefault(snake_case(name), child)
-        _alias_camel_case(child)
+        _finish(child)
     for item in node.items.values():
-        _alias_camel_case(item)
+        _finish(item)
+    node.only_inner = not node.bit and not node.items
 
 
 def _walk(inner: dict[str, _Node], fields: Fields, found: Counts) -> None:
     for name, value in fields.items():
         if value is not None and (node := inner.get(name)) is not None:
-            if node.bit and type(value) is int and 0 <= value <= MAX_COUNT:
+            if type(value) is int and node.bit and 0 <= value <= MAX_COUNT:
                 found[node.bit] = value
+            elif node.only_inner and type(value) is dict:
+                _walk(node.inner, cast(Fields, value), found)
             else:
                 _read_node(node, value, found)
 
@@ -237,29 +246,30 @@ def _total(counts: list[Quantity]) -> Quantity:
 
 def _usage(plan: _Plan, found: Counts) -> Usage:
     """The counts as `Usage`; what is plainly right skips its checks, everything else meets them."""
-    counts = [found.get(bit) for bit in plan.firsts]
+    counts = list(map(found.get, plan.firsts))
     for index, bits in plan.sums:
         counts[index] = _total([found[bit] for bit in bits])
-    others = {
-        unit: found[bits[0]] if len(bits) == 1 else _total([found[b] for b in bits]) for unit, bits in plan.others
-    }
+    others = {unit: found[bit] for unit, bit in plan.others}
+    for unit, bits in plan.other_sums:
+        others[unit] = _total([found[bit] for bit in bits])
     if not _plainly_right(counts):
         return Usage(**cast(Any, dict(zip(TOKEN_COUNTS, counts, strict=True))), other_units=others)
     usage = object.__new__(Usage)
-    for set_count, count in zip(_SET_COUNT, counts, strict=True):
-        set_count(usage, count)
+    for index, set_count in _SET_COUNT:
+        set_count(usage, counts[index])
     _SET_OTHERS(usage, others)
     return usage
 
 
 def _plainly_right(counts: list[Quantity | None]) -> bool:
     """Whether all are whole numbers in range and no part exceeds its whole."""
-    for count in counts:
-        if count is not None and (type(count) is not int or count > MAX_COUNT):
-            return False
+    if not _WHOLE_OR_NONE.issuperset(map(type, counts)):
+        return False
     whole, read, write, write_1h, output, reasoning = counts
     return (
-        (read or 0) + (write or 0) <= (whole or 0)
+        (whole or 0) <= MAX_COUNT
+        and (output or 0) <= MAX_COUNT
+        and (read or 0) + (write or 0) <= (whole or 0)
         and (write_1h or 0) <= (write or 0)
         and (reasoning or 0) <= (output or 0)
     )

@@ -12,14 +12,13 @@ _readers: dict[type, Callable[[Any], Fields | None]] = {}
 """How objects of a class are read. One entry a class, and SDKs have few."""
 
 
-def fields_of(value: object) -> Fields | None:
+def fields_of(value: Any) -> Fields | None:
     """The fields of `value` by name, for reading only; `None` where it has none (a text, a number, a list, …)."""
-    kind = type(value)
-    if kind is dict:
-        return cast(Fields, value)
-    reader = _readers.get(kind)
+    if type(value) is dict:
+        return value
+    reader = _readers.get(type(value))
     if reader is None:
-        reader = _readers[kind] = _reader_for(value)
+        reader = _readers[type(value)] = _reader_for(value)
     return reader(value)
 
 
@@ -37,6 +36,8 @@ def listed(value: object) -> list[Any]:
 
 def text_in(value: object) -> str | None:
     """`value` as plain text where it is one (SDKs have enumerations whose members are texts); else `None`."""
+    if type(value) is str:
+        return value or None
     if isinstance(value, Enum):
         value = cast(object, value.value)
     return value if isinstance(value, str) and value else None
@@ -71,11 +72,11 @@ def _nothing(_: object) -> None:
     return None
 
 
-def _attributes(value: object) -> Fields:
-    return cast(Fields, vars(value))
+def _attributes(value: Any) -> Fields:
+    return value.__dict__
 
 
 def _pydantic_fields(value: Any) -> Fields:
     """Declared fields and those the class does not know (a provider's additions, such as OpenRouter's cost)."""
     extra = value.__pydantic_extra__
-    return {**extra, **vars(value)} if extra else vars(value)
+    return {**extra, **value.__dict__} if extra else value.__dict__

@@ -74,7 +74,7 @@ def read_langchain(message: Fields, provider: str | None, model: str | None) -> 
 
 
 def read_pydantic_ai_usage(usage: Fields, provider: str | None, model: str | None) -> dict[str, Any]:
-    """A `RequestUsage`, or a `RunUsage` of several requests. It says 0 where it does not know: such parts are left out."""
+    """A `RequestUsage`, or a `RunUsage` of several requests. Its 0 may mean unknown: such parts are left out."""
     if not provider:
         raise ArgumentError("provider", "is not given, and Pydantic AI's usage does not name it")
     return _response(

@@ -8,6 +8,7 @@ from uuid import UUID
 from tracking.extraction import real_id
 from tracking.response import LLMResponse
 from tracking.trackable import identity_text
+from tracking.usage import Usage
 
 
 def _digest(*parts: str | None) -> str:
@@ -29,13 +30,12 @@ def event_key_of(response: LLMResponse, idempotency_key: str | None) -> str | No
     return None
 
 
-def record_id_of(event_key: str | None, response: LLMResponse) -> str:
+def record_id_of(event_key: str | None, usage: Usage, status: str) -> str:
     """The row: event and usage together (providers do reuse ids), or a UUIDv7 where no event is known."""
     if event_key is None:
         return str(uuid7())
-    usage = response.usage
     counts = [None if count is None else str(count) for count in usage.token_counts().values()]
-    return _digest(event_key, *counts, usage.other_units_json(), response.status)
+    return _digest(event_key, *counts, usage.other_units_json(), status)
 
 
 def uuid7() -> UUID:

@@ -7,13 +7,16 @@ Source of both rules: genai-prices `decompose.py` and `types.py`, to whose last 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 from tracking.errors import UsageError
 from tracking.usage import Quantity
 
 PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 """The context genai-prices computes in by default, whatever the calling application has set."""
+
+UNROUNDED = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation])
+"""Where nothing has to be rounded, any order of steps gives the same amount; where something has, this says so."""
 
 EXACT = Context(prec=80)
 """Wide enough that no difference of two quantities is rounded."""
@@ -88,14 +91,16 @@ class Minimum:
 class RateCard:
     """The rates of one model, in the order their amounts are added up."""
 
-    __slots__ = ("_any_tier", "_specific_first", "minimum", "rates")
+    __slots__ = ("_any_tier", "_per_unit", "_specific_first", "minimum", "rates")
 
     def __init__(self, rates: Iterable[Rate], minimum: Minimum | None = None) -> None:
         self.rates = tuple(rates)
         self.minimum = minimum
         self._any_tier = any(rate.tiers for rate in self.rates)
         counted = [rate for rate in self.rates if rate.unit != REQUESTS]
-        self._specific_first = sorted(counted, key=lambda rate: len(rate.within))
+        specific_first = sorted(counted, key=lambda rate: len(rate.within))
+        self._specific_first = [(rate.unit, rate.within, rate.watched, rate) for rate in specific_first]
+        self._per_unit = None if minimum or self._any_tier else _per_unit(self.rates)
 
     def units_covered(self) -> frozenset[str]:
         """The units that are billed by some rate of the card, be it that of a unit they are part of."""
@@ -107,6 +112,20 @@ class RateCard:
         Raises:
             UsageError: a part exceeds its whole, or a count that is needed to tell parts apart is missing.
         """
+        if self._per_unit is None:
+            return self._usd_in_steps(counts)
+        quantities = self._leaves(counts)
+        total = ZERO
+        try:
+            for unit, price in self._per_unit:
+                if quantity := quantities[unit]:
+                    total = UNROUNDED.fma(price, quantity, total)
+        except Inexact:
+            return self._usd_in_steps(counts)
+        return total
+
+    def _usd_in_steps(self, counts: Mapping[str, Quantity]) -> Decimal:
+        """Rounded as genai-prices rounds: each product, each quotient, each sum, to 28 digits."""
         total = ZERO
         for line in self._billed(counts):
             total = PRICING_CONTEXT.add(total, line[3])
@@ -137,19 +156,27 @@ class RateCard:
     def _leaves(self, counts: Mapping[str, Quantity]) -> dict[str, Quantity]:
         """Each unit's quantity without what the card's more specific units bill."""
         leaves: dict[str, Quantity] = {REQUESTS: 1}
-        for rate in self._specific_first:
-            count = counts.get(rate.unit)
-            if count is None:
-                if rate.watched and not rate.watched.isdisjoint(counts):
+        for unit, within, watched, rate in self._specific_first:
+            leaf = counts.get(unit)
+            if leaf is None:
+                if not watched.isdisjoint(counts):
                     rate.check_not_implied(counts)
-                count = 0
-            leaf = count
-            for part in rate.within:
-                leaf = _difference(leaf, leaves[part])
+                leaf = 0
+            for part in within:
+                if part_leaf := leaves[part]:
+                    leaf = _difference(leaf, part_leaf)
             if leaf < 0:
                 raise UsageError(_exceeding(rate, counts, leaf))
-            leaves[rate.unit] = leaf
+            leaves[unit] = leaf
         return leaves
+
+
+def _per_unit(rates: Iterable[Rate]) -> tuple[tuple[str, Decimal], ...] | None:
+    """USD for one unit, in order; `None` where that is no finite decimal of few enough digits."""
+    try:
+        return tuple((rate.unit, UNROUNDED.divide(rate.base, rate.per)) for rate in rates)
+    except Inexact:
+        return None
 
 
 def _difference(whole: Quantity, part: Quantity) -> Quantity:

@@ -66,10 +66,21 @@ Sum = Annotated[int, Field(strict=True, ge=-2 * MAX_COUNT, le=2 * MAX_COUNT)]
 Natural = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 
 HIDDEN = "<hidden>"
-SHOWN_FIELDS = frozenset(
-    {*TOKEN_COUNTS, "token_count", "cost_usd", "micro_usd", "occurred_at", "recorded_at", "attempt", "latency_ms"}
-    | {"ttft_ms", "pricing_status", "charge_class", "status", "stream"}
-)
+SHOWN_FIELDS = frozenset(TOKEN_COUNTS) | {
+    "token_count",
+    "cost_usd",
+    "provider_cost_usd",
+    "micro_usd",
+    "occurred_at",
+    "recorded_at",
+    "attempt",
+    "latency_ms",
+    "ttft_ms",
+    "pricing_status",
+    "charge_class",
+    "status",
+    "stream",
+}
 """Fields whose refused value an error may repeat: numbers, instants and fixed words, never a person's text."""
 
 
@@ -130,6 +141,7 @@ class LLMUsageRecord(BaseModel):
     prompt_chars: Natural | None = None
     prompt_hmac: str | None = None
     prompt_prefix_hmac: str | None = None
+    provider_cost_usd: Annotated[Decimal, Field(max_digits=18, decimal_places=12)] | None = None
 
     _user: object = PrivateAttr(default=None)
     _trackable: object = PrivateAttr(default=None)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from tracking.attribution import attributed
-from tracking.calculator import Cost
+from tracking.cost import Cost
 from tracking.errors import ArgumentError
 from tracking.identity import event_key_of, record_id_of
 from tracking.options import CallOptions
 from tracking.prompt import PromptTrace
-from tracking.record import LLMUsageRecord
+from tracking.record import LLMUsageRecord, to_cost_usd
 from tracking.response import LLMResponse
 from tracking.trackable import TrackableRef, identity_text, user_id_of
 
@@ -59,10 +59,11 @@ def build_record(
 ) -> LLMUsageRecord:
     """The row. Pydantic's `ValidationError` where it would not be valid."""
     event_key = event_key_of(response, options.get("idempotency_key"))
+    status = options.get("status") or response.status
     counts: dict[str, Any] = {**response.usage.token_counts()}
     return LLMUsageRecord(
         event_key=event_key,
-        record_id=record_id_of(event_key, response),
+        record_id=record_id_of(event_key, response.usage, status),
         occurred_at=occurred_at,
         recorded_at=datetime.now(UTC),
         **attribution,
@@ -80,7 +81,7 @@ def build_record(
         service_tier=response.service_tier,
         region=response.region,
         stream=response.stream,
-        status=options.get("status") or response.status,
+        status=status,
         finish_reason=response.finish_reason,
         error_type=response.error_type,
         attempt=options.get("attempt"),
@@ -91,4 +92,5 @@ def build_record(
         prompt_chars=prompt.chars,
         prompt_hmac=prompt.hmac,
         prompt_prefix_hmac=prompt.prefix_hmac,
+        provider_cost_usd=None if cost.provider_usd is None else to_cost_usd(cost.provider_usd),
     )

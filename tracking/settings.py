@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tracking.calculator import CostSource
 from tracking.journal import Durability
 from tracking.prompt import PromptPolicy
 
@@ -19,5 +20,6 @@ class ProcessSettings(BaseSettings):
     home: Path = DEFAULT_HOME
     durability: Durability = "interval"
     prompt_policy: PromptPolicy = "store"
+    cost_source: CostSource = "catalogue"
     on_unknown_model: Literal["raise", "record"] = "raise"
     on_error: Literal["raise", "log"] = "raise"

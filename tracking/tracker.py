@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal, Self, Unpack, cast
 from pydantic import ValidationError
 
 from tracking.attribution import attributed
-from tracking.calculator import Cost, CostCalculator
+from tracking.calculator import CostCalculator, CostSource
 from tracking.call import TrackedCall
+from tracking.cost import Cost
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
 from tracking.journal import Durability, JournalWriter, record_line
@@ -50,6 +51,7 @@ class CostTracker:
         *,
         on_unknown_model: Literal["raise", "record"] | None = None,
         on_error: Literal["raise", "log"] | None = None,
+        cost_source: CostSource | None = None,
         durability: Durability | None = None,
         prompt_policy: PromptPolicy | None = None,
         redact: Callable[[str], str] | None = None,
@@ -61,6 +63,7 @@ class CostTracker:
             "home": None if home is None else Path(home),
             "on_unknown_model": on_unknown_model,
             "on_error": on_error,
+            "cost_source": cost_source,
             "durability": durability,
             "prompt_policy": prompt_policy,
         }
@@ -71,7 +74,7 @@ class CostTracker:
         self._request_types = self.home.open().request_types
         self._on_unknown_model = settings.on_unknown_model
         self._on_error = settings.on_error
-        self._calculator = CostCalculator(PriceOverrides.load(self.home.prices_toml))
+        self._calculator = CostCalculator(PriceOverrides.load(self.home.prices_toml), cost_source=settings.cost_source)
         self._journal = JournalWriter(self.home.journal, settings.durability)
         self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact)
         self._quarantine = quarantine or Quarantine(self.home.quarantine)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from io import IOBase
 from typing import Any, cast
 
 from tracking.errors import ResponseError
@@ -45,16 +46,20 @@ def stream_of(source: Any) -> Iterable[object] | None:
     Raises:
         ResponseError: it is an asynchronous stream.
     """
-    if isinstance(source, Mapping):
-        inner = [cast(Fields, source).get(name) for name in ("stream", "body")]
-        return next((stream for stream in inner if type(stream).__name__ == "EventStream"), None)
-    return source if _is_stream(cast("type[object]", type(source))) else None
+    kind: type[object] = type(source)
+    if issubclass(kind, dict):
+        return next(
+            (source[name] for name in ("stream", "body") if name in source and _is_stream(type(source[name]))), None
+        )
+    return source if _is_stream(kind) else None
 
 
 @lru_cache(maxsize=1024)
 def _is_stream(kind: type[object]) -> bool:
-    if hasattr(kind, "__next__"):
+    if issubclass(kind, IOBase) or kind.__module__ == "botocore.response":
+        return False
+    if hasattr(kind, "__next__") or kind.__module__ == "botocore.eventstream":
         return True
     if hasattr(kind, "__anext__"):
         raise ResponseError(f"{kind.__name__} is an asynchronous stream: use LLMResponse.from_async_stream")
-    return kind.__module__ == "botocore.eventstream"
+    return False

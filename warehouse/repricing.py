@@ -186,7 +186,7 @@ def _correction(row: Row, cost: Cost) -> LLMUsageRecord:
     delta = to_cost_usd(EXACT.subtract(after, row["cost_usd"] or Decimal(0)))
     identity = f"reprice:{row['record_id']}:{row['corrections']}:{cost.price_id}:{after}"
     fields = {name: row[name] for name in LLMUsageRecord.model_fields}
-    fields |= dict.fromkeys((*TOKEN_COUNTS, "token_count", "other_units"))
+    fields |= dict.fromkeys((*TOKEN_COUNTS, "token_count", "other_units", "provider_cost_usd"))
     fields |= {
         "record_id": hashlib.sha256(identity.encode()).hexdigest()[:32],
         "recorded_at": datetime.now(UTC),

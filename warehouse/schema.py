@@ -50,6 +50,7 @@ USAGE_SCHEMA = pl.Schema(
         "prompt_chars": pl.Int64,
         "prompt_hmac": pl.String,
         "prompt_prefix_hmac": pl.String,
+        "provider_cost_usd": pl.Decimal(18, 12),
         "usage_date": pl.Date,
     }
 )

@@ -33,6 +33,7 @@ ATTRIBUTION = (
     "model",
     "tenant",
 )
+AMOUNTS = ("cost_usd", "provider_cost_usd")
 COUNTERS = (*TOKEN_COUNTS, "token_count")
 
 
@@ -176,7 +177,7 @@ def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
 
 def _correction(rival: _Standing, row: Row) -> Row:
     """The row that turns what is sealed into `row`: deltas, under the later row's own record_id."""
-    deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, "cost_usd")}
+    deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, *AMOUNTS)}
     cost = deltas["cost_usd"]
     merged = {
         **rival.row,
@@ -206,7 +207,7 @@ def _difference(later: Any, earlier: Any) -> Any:
 
 
 def _apply(standing: _Standing, correction: Row) -> None:
-    for name in (*COUNTERS, "cost_usd"):
+    for name in (*COUNTERS, *AMOUNTS):
         if correction[name] is not None:
             standing.counts[name] = (standing.counts[name] or 0) + correction[name]
     units = _units(standing.counts)

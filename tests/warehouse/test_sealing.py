@@ -455,7 +455,7 @@ def test_two_sealers_at_once_while_a_writer_goes_on_seal_each_record_once(home: 
 
 def test_a_home_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match="cannot be used"):
+    with pytest.raises(LedgerError, match="Not a directory"):
         seal(Home(tmp_path / "file"))
 
 

@@ -70,6 +70,7 @@ renamed as (
         -- money
         cost_usd,
         micro_usd,
+        provider_cost_usd,
 
         -- performance
         latency_ms,

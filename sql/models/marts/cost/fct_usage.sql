@@ -68,6 +68,7 @@ selected as (
         -- money
         cost_usd,
         micro_usd,
+        provider_cost_usd,
 
         -- performance
         latency_ms,

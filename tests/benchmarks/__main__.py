@@ -1,0 +1,28 @@
+"""Run the groups named on the command line, or all of them."""
+
+import importlib
+import sys
+
+from tests.benchmarks.timing import CONSOLE
+
+GROUPS = {
+    "pricing": "extraction and price of one answer, and the whole of record(), against genai-prices and LiteLLM",
+    "cost_frame": "exact costs of a frame of usage, in memory and from Parquet to Parquet",
+    "startup": "imports, and the first price",
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        known = "\n".join(f"  {name:<12} {text}" for name, text in GROUPS.items())
+        sys.stderr.write(f"no group is named {unknown[0]}; there are\n{known}\n")
+        return 2
+    for name in names or GROUPS:
+        CONSOLE.rule(f"{name}: {GROUPS[name]}", align="left")
+        importlib.import_module(f"tests.benchmarks.{name}").run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
