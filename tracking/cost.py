@@ -12,6 +12,11 @@ from tracking.record import PricingStatus, to_cost_usd, to_micro_usd
 from tracking.usage import Quantity
 
 
+def in_dollars(usd: Decimal) -> str:
+    """An amount as a person reads it: every digit that says something, and no zeros after them."""
+    return f"${EXACT.normalize(usd):f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What one answer cost. `usd` is exact; `None` (never zero) when no price is known."""
@@ -73,7 +78,7 @@ class Cost:
         if self.usd is None:
             return f"{head}\n  no price known: {self.pricing_status}"
         rows = [
-            (line.unit, f"{line.quantity:,}", f"× ${line.rate:f} / {line.per:,}", f"${line.amount:f}")
+            (line.unit, f"{line.quantity:,}", f"× {in_dollars(line.rate)} / {line.per:,}", in_dollars(line.amount))
             for line in self.lines
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
@@ -86,9 +91,9 @@ class Cost:
     def _totals(self) -> list[str]:
         totals: list[str] = []
         if (priced := self.priced_usd) is not None:
-            totals += [f"  total ${priced:f}", f"  price {self.price_id}"]
+            totals += [f"  total {in_dollars(priced)}", f"  price {self.price_id}"]
         if self.provider_usd is not None:
             counted = ", which counts" if self.pricing_status == "provider_reported" else ""
-            apart = "" if (apart_by := self.difference_usd) is None else f", a difference of ${apart_by:f}"
-            totals.append(f"  the provider says ${self.provider_usd:f}{apart}{counted}")
+            apart = "" if (apart_by := self.difference_usd) is None else f", a difference of {in_dollars(apart_by)}"
+            totals.append(f"  the provider says {in_dollars(self.provider_usd)}{apart}{counted}")
         return totals

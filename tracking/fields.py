@@ -14,11 +14,12 @@ _readers: dict[type, Callable[[Any], Fields | None]] = {}
 
 def fields_of(value: Any) -> Fields | None:
     """The fields of `value` by name, for reading only; `None` where it has none (a text, a number, a list, …)."""
-    if type(value) is dict:
+    kind: type[object] = value.__class__
+    if kind is dict:
         return value
-    reader = _readers.get(type(value))
+    reader = _readers.get(kind)
     if reader is None:
-        reader = _readers[type(value)] = _reader_for(value)
+        reader = _readers[kind] = _reader_for(value)
     return reader(value)
 
 

@@ -46,11 +46,10 @@ def stream_of(source: Any) -> Iterable[object] | None:
     Raises:
         ResponseError: it is an asynchronous stream.
     """
-    kind: type[object] = type(source)
+    kind = source.__class__
     if issubclass(kind, dict):
-        return next(
-            (source[name] for name in ("stream", "body") if name in source and _is_stream(type(source[name]))), None
-        )
+        inner = [source[name] for name in ("stream", "body") if name in source]
+        return next((stream for stream in inner if _is_stream(stream.__class__)), None)
     return source if _is_stream(kind) else None
 
 

@@ -10,6 +10,7 @@ from tracking import ArgumentError, Cost, CostCalculator, UnknownModelError, Usa
 from tracking.catalogue import every_model
 from tracking.home import Home
 from tracking.price_overrides import PriceOverrides
+from tracking.rate_card import EXACT
 from tracking.usage import Quantity
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
 from warehouse.repricing import Selection, reprice
@@ -127,7 +128,10 @@ def _compare(
         say_json([_json(cost) for cost in ranked[:limit]])
         return
     cheapest = next((cost.usd for cost in ranked if cost.usd), None)
-    rows = [(cost.provider, cost.llm, cost.usd, _times(cost.usd, cheapest)) for cost in ranked[:limit]]
+    rows = [
+        (cost.provider, cost.llm, EXACT.normalize(cost.usd or Decimal(0)), _times(cost.usd, cheapest))
+        for cost in ranked[:limit]
+    ]
     say_table(["provider", "model", "usd", "× cheapest"], rows)
     if len(ranked) > limit:
         say(f"{len(ranked) - limit:,} more; --limit shows more of them, --provider those of one provider")
