@@ -16,7 +16,7 @@ from tracking.errors import ArgumentError, CostTrackingError
 from tracking.linear_rates import COST_PLACES
 from tracking.price import Price
 from tracking.price_overrides import PriceOverrides
-from tracking.usage import MAX_COUNT, SUBSETS, TOKEN_COUNTS
+from tracking.usage import SUBSETS, TOKEN_COUNTS
 from tracking.what_if import Found, PriceFinder, WhatIf, as_microseconds, picos_of
 
 try:
@@ -55,6 +55,7 @@ WORDS = {name: COSTS[name] for name in ("price_id", "llm", "llm_family", "unpric
 TOGETHER = "llm_cost_ledger.costs"
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 DAY = 86_400_000_000
+NO_TIER = 2**63 - 1
 CORRECTION = "a correction carries differences, which have no price of their own"
 FAILED = "the call failed and its usage is not known"
 
@@ -135,7 +136,7 @@ def _count(name: str, schema: Mapping[str, pl.DataType]) -> pl.Expr:
 
 
 def _costs(rows: pl.DataFrame, finder: PriceFinder) -> pl.DataFrame:
-    """COSTS of every row of a batch, in order."""
+    """COSTS of every row, in order."""
     whole = rows.with_columns(pl.col(TOKEN_COUNTS).cast(pl.Int64, strict=False))
     found, which = _prices(rows, finder)
     places = max((rates.places for each in found for rates in each.card.levels), default=COST_PLACES)
@@ -214,7 +215,7 @@ def _rates(
             words.append((price_id, each.llm, family, each.reason))
     line = pl.Series("line", first, dtype=pl.UInt32).gather(which)
     for tier in range(max((len(each.card.above) for each in found), default=0)):
-        starts = [each.card.above[tier] if tier < len(each.card.above) else MAX_COUNT for each in found]
+        starts = [each.card.above[tier] if tier < len(each.card.above) else NO_TIER for each in found]
         line += (input_tokens > pl.Series(starts, dtype=pl.Int64).gather(which)).cast(pl.UInt32)
     return pl.DataFrame(rates, RATES, orient="row"), pl.DataFrame(words, WORDS, orient="row"), line
 
@@ -271,8 +272,7 @@ def _priced_singly(
     reasons: list[str | None] = []
     for row, number in zip(rows[singly].iter_rows(named=True), which[singly], strict=True):
         try:
-            # A row without a price has its reason already.
-            costs.append(picos_of(row, cast(Price, found[int(number)].price)))
+                    costs.append(picos_of(row, cast(Price, found[int(number)].price)))
             reasons.append(None)
         except CostTrackingError as error:
             costs.append(None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from tracking.errors import ResponseError, UsageError
 from tracking.extractors import CATALOGUE_UNIT
@@ -38,7 +38,7 @@ def extract(
     if answer is None:
         raise ResponseError(f"an answer of type {kind.__name__} is neither a mapping nor an SDK object")
     context = NO_CONTEXT
-    if "usage" not in answer:
+    if "usage" not in answer and "usageMetadata" not in answer:
         answer, context = unwrapped(answer)
         foreign = foreign or foreign_reader_of_dict(answer)
     if foreign is not None:
@@ -100,7 +100,9 @@ def _add_terms(read: dict[str, Any], answer: Fields, context: Mapping[str, str])
     terms: dict[str, str] = {}
     tier = None
     if told is not None:
-        tier = text_in(inside(told, "type") if isinstance(told, Mapping) else told)  # Bedrock: {"type": "priority"}
+        tier = text_in(
+            inside(cast(object, told), "type") if isinstance(told, Mapping) else told
+        )  # Bedrock: {"type": "priority"}
         if tier is not None:
             terms["service_tier"] = tier
         if tier == "batch":

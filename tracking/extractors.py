@@ -170,7 +170,9 @@ class CompiledExtractors:
 def compile_extractors(provider: "Provider", openai: "Provider", dialect: str | None = None) -> CompiledExtractors:
     """A provider's extractors, ours, and OpenAI's chat completions where it has none for these: all speak them too."""
     if dialect == LITELLM:
-        return CompiledExtractors(provider.id, [*OWN_EXTRACTORS[LITELLM], *_of_openai(openai, "embeddings", "images")])
+        return CompiledExtractors(
+            provider.id, [*OWN_EXTRACTORS[LITELLM], *_of_openai(openai, "responses", "embeddings", "images")]
+        )
     extractors: list[Extractor] = [*(provider.extractors or ()), *OWN_EXTRACTORS.get(provider.id, ())]
     if not any(mapping.path == "prompt_tokens" for extractor in extractors for mapping in extractor.mappings):
         extractors += _of_openai(openai, "chat", "embeddings")

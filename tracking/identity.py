@@ -13,7 +13,7 @@ from tracking.usage import Usage
 
 def _digest(*parts: str | None) -> str:
     """A hash no two different lists of parts share: each part carries its length, and absence is not blank."""
-    joined = "".join("-;" if part is None else f"{len(part)}:{part};" for part in parts)
+    joined = "".join(["-;" if part is None else f"{len(part)}:{part};" for part in parts])
     return hashlib.sha256(joined.encode(errors="surrogatepass")).hexdigest()[:32]
 
 

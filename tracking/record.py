@@ -154,16 +154,14 @@ class LLMUsageRecord(BaseModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        counts = {name: getattr(self, name) for name in TOKEN_COUNTS}
         if self.charge_class == "usage":
-            negative = next((name for name, count in counts.items() if count is not None and count < 0), None)
-            if negative:
-                raise ValueError(f"{negative} ({counts[negative]}) is negative")
-            if self.cost_usd is not None and self.cost_usd < 0:
-                raise ValueError(f"cost_usd ({self.cost_usd}) is negative")
+            columns = self.__dict__  # on the record path: an attribute of a model costs three times as much
+            for name in (*TOKEN_COUNTS, "cost_usd"):
+                if (amount := columns[name]) is not None and amount < 0:
+                    raise ValueError(f"{name} ({amount}) is negative")
             if self.corrects_record_id is not None:
                 raise ValueError("corrects_record_id is given, but charge_class is 'usage'")
-            check_subsets(counts)
+            check_subsets(columns)
         elif self.corrects_record_id is None:
             raise ValueError("charge_class is 'correction', but corrects_record_id is missing")
         known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]

@@ -77,6 +77,8 @@ class LLMResponse:
             UsageError: a count is negative or contradicts another; both are named.
             ArgumentError: the provider is unknown, or several would fit.
         """
+        if isinstance(obj, cls):
+            return obj
         if (stream := stream_of(obj)) is None:
             return cls._of(extract(obj, provider, model))
         if isinstance(watched := getattr(stream, "response", None), cls):

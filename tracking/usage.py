@@ -68,15 +68,13 @@ def as_count(name: str, value: object) -> int:
 def check_subsets(counts: Mapping[str, int | None]) -> None:
     """Refuse counts of which a part exceeds its whole, naming both values."""
     for parts, whole in SUBSETS:
-        known = {part: count for part in parts if (count := counts.get(part))}
-        if not known:
-            continue
-        limit = counts.get(whole)
-        named = " + ".join(f"{part} ({count})" for part, count in known.items())
-        if limit is None:
-            raise UsageError(f"{named} given without {whole}")
-        if sum(known.values()) > limit:
-            raise UsageError(f"{named} exceeds {whole} ({limit})")
+        total = 0
+        for part in parts:
+            total += counts.get(part) or 0
+        if total and ((limit := counts.get(whole)) is None or total > limit):
+            named = " + ".join(f"{part} ({counts[part]})" for part in parts if counts.get(part))
+            problem = f"given without {whole}" if limit is None else f"exceeds {whole} ({limit})"
+            raise UsageError(f"{named} {problem}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

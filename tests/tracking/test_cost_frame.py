@@ -163,7 +163,9 @@ def test_every_model_of_the_catalogue_at_every_change_and_tier_boundary() -> Non
 @st.composite
 def usages(draw: st.DrawFn) -> dict[str, Any]:
     """Mostly consistent counts of every size; now and then any at all."""
-    count = st.one_of(st.integers(0, 50), st.integers(0, 10**6), st.integers(0, 2**62), st.just(MAX_COUNT))
+    count = st.one_of(
+        st.integers(0, 50), st.integers(0, 10**6), st.integers(0, 2**62), st.integers(MAX_COUNT - 1, MAX_COUNT + 1)
+    )
     if draw(st.integers(0, 9)) == 0:
         return {name: draw(st.none() | count | st.integers(-3, -1)) for name in TOKEN_COUNTS}
 
@@ -257,6 +259,18 @@ def test_a_discount_is_that_of_a_negotiated_one(tmp_path: Path, percent: Any) ->
     what_if = CostCalculator().cost_frame(frame_of(rows), discount_percent=percent)
     assert what_if["cost_usd"].equals(agreed["cost_usd"])
     assert what_if["price_id"].str.contains("+what-if", literal=True).all()
+
+
+def test_counts_of_every_size_beside_each_other() -> None:
+    ends = (0, 1, 200_000, 200_001, MAX_COUNT, MAX_COUNT + 1, 2**62, 2**63 - 1, -1, -(2**63), None)
+    rows = [
+        row(provider, model, input_tokens=tokens, output_tokens=output, cache_read_tokens=cached)
+        for provider, model in (("google", "gemini-2.5-pro"), ("openai", "gpt-4o"), ("openai", "no-such-model"))
+        for tokens in ends
+        for output in ends
+        for cached in (None, 0, 5, 2**63 - 1, -(2**63))
+    ]
+    assert_same_as_by_row(frame_of(rows), CostCalculator())
 
 
 def test_a_tier_is_one_for_the_whole_request() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
@@ -610,6 +611,22 @@ def test_the_text_is_read_when_asked_for_and_travels_without_the_providers_objec
     assert "text" not in vars(response)
     assert deepcopy(response).text == loads(dumps(response)).text == response.text == "Four criteria"
     assert "answer" not in vars(response)
+
+
+def test_an_llm_response_is_taken_as_it_is_and_may_be_changed_by_replace() -> None:
+    response = LLMResponse.from_provider(CHAT | {"service_tier": "flex"})
+    assert LLMResponse.from_provider(response) is response
+    partial = replace(response, status="partial")
+    assert (partial.status, partial.text, partial.price_context) == ("partial", response.text, response.price_context)
+    assert replace(partial, status="ok") == response
+
+
+def test_hugging_faces_answer_is_of_whichever_provider_the_caller_says() -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    made = hub.ChatCompletionOutput.parse_obj_as_instance(chat("openai/gpt-oss-120b"))
+    with pytest.raises(ArgumentError, match=r"sold by several: .*huggingface_together"):
+        LLMResponse.from_provider(made)
+    assert LLMResponse.from_provider(made, "huggingface_together").usage == Usage(input_tokens=70, output_tokens=12)
 
 
 @pytest.mark.parametrize("broken", [{"prompt_tokens": "canary"}, {"prompt_tokens": -5}, {"completion_tokens": True}])
