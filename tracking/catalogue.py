@@ -91,14 +91,15 @@ class CataloguedModel:
         constraints = [variant.constraint for variant in variants]
         if isinstance(model.prices, list):
             constraints += [conditional.constraint for conditional in model.prices]
-        self._dates, self._times = _boundaries(constraints)
+        self.change_dates, self.change_times = _boundaries(constraints)
+        """The UTC dates, and the UTC times of day, from which another price may be in force."""
         self._prices: dict[tuple[object, ...], Price] = {}
 
     def price(self, at: datetime, context: Mapping[str, str]) -> Price:
         """The price in force at `at`, a UTC instant. Between two boundaries it is always the same one."""
         chosen = tuple(pair for pair in context.items() if pair in self._context_values) if context else ()
-        date_index = bisect_right(self._dates, at.date()) if self._dates else 0
-        time_index = bisect_right(self._times, at.time()) if self._times else 0
+        date_index = bisect_right(self.change_dates, at.date()) if self.change_dates else 0
+        time_index = bisect_right(self.change_times, at.time()) if self.change_times else 0
         key = (date_index, time_index, *chosen)
         price = self._prices.get(key)
         if price is None:
@@ -142,9 +143,17 @@ def find_price(provider: str, model: str | None, at: datetime, context: Mapping[
     Raises:
         UnknownModelError: no model, or none the catalogue knows, with the nearest known names.
     """
+    catalogued = catalogued_model(provider, model)
+    if catalogued is None:
+        raise UnknownModelError(provider, model, nearest_names(provider, model) if model else ())
+    return catalogued.price(at, context)
+
+
+def catalogued_model(provider: str, model: str | None) -> CataloguedModel | None:
+    """A model as its provider names it, or `None` where the catalogue does not know it."""
     global _models, _models_of
     if not model:
-        raise UnknownModelError(provider, model)
+        return None
     snapshot = _snapshot()
     if snapshot is not _models_of:
         _models, _models_of = {}, snapshot
@@ -153,11 +162,11 @@ def find_price(provider: str, model: str | None, at: datetime, context: Mapping[
         try:
             catalogued = CataloguedModel(*snapshot.find_provider_model(model, None, provider, None))
         except LookupError:
-            raise UnknownModelError(provider, model, nearest_names(provider, model)) from None
+            return None
         if len(_models) >= REMEMBERED_MODELS:
             _models.clear()
         _models[provider, model] = catalogued
-    return catalogued.price(at, context)
+    return catalogued
 
 
 def _sellers() -> dict[str, str]:
@@ -176,7 +185,8 @@ def nearest_names(provider: str | None, model: str) -> tuple[str, ...]:
     """Up to three known `provider/model` names most like `model`, those of the same provider first."""
     known = find_provider(provider) if provider else None
     wanted = model.lower()
-    own = [listed.id for listed in known.models] if known else []
+    # Some ids of the catalogue do not match themselves; the name just refused helps nobody.
+    own = [listed.id for listed in known.models if listed.id.lower() != wanted] if known else []
     near = [f"{known.id}/{name}" for name in get_close_matches(wanted, own, n=3, cutoff=0.4)] if known else []
     if len(near) < 3:
         elsewhere = _sellers()

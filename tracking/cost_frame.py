@@ -271,8 +271,8 @@ def _priced_singly(
     costs: list[int | None] = []
     reasons: list[str | None] = []
     for row, number in zip(rows[singly].iter_rows(named=True), which[singly], strict=True):
-        try:
-                    costs.append(picos_of(row, cast(Price, found[int(number)].price)))
+        try:  # a row without a price has its reason already
+            costs.append(picos_of(row, cast(Price, found[int(number)].price)))
             reasons.append(None)
         except CostTrackingError as error:
             costs.append(None)

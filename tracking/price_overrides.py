@@ -16,7 +16,7 @@ from typing import Any, cast
 from tracking.compiled_rates import card_of_rates, rate_names
 from tracking.errors import LedgerError
 from tracking.price import Price
-from tracking.rate_card import EXACT, REQUESTS, Rate, RateCard, Tier
+from tracking.rate_card import REQUESTS, Rate
 
 SOURCE = "prices.toml"
 MAX_DIGITS = 28
@@ -93,6 +93,11 @@ class PriceOverrides:
             self._adjusted[key] = _adjusted(base, discount, fee)
         return self._adjusted[key]
 
+    def changes(self, provider: str, model: str | None) -> set[datetime]:
+        """The instants from which an entry about the model begins or ends to apply."""
+        about = [entry for entries in self._entries.values() for entry in entries if entry.provider == provider]
+        return {instant for entry in about if entry.model in (None, model) for instant in (entry.start, entry.end)}
+
     def _entry(self, kind: str, provider: str, model: str | None, at: datetime) -> Entry | None:
         """The entry in force; one about the model itself before one about all of its provider's."""
         covering = [entry for entry in self._entries[kind] if entry.covers(provider, model, at)]
@@ -100,23 +105,11 @@ class PriceOverrides:
 
 
 def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
-    factor = (
-        Decimal(1) if discount is None else EXACT.divide(EXACT.subtract(Decimal(100), discount.value), Decimal(100))
-    )
-    rates = [_discounted(rate, factor) for rate in base.card.rates]
-    if fee is not None:
-        rates.append(Rate(REQUESTS, Decimal(1), fee.value))
-    context = dict(base.context)
-    if discount is not None:
-        context["discount_percent"] = str(discount.value)
+    percent = Decimal(0) if discount is None else discount.value
+    fees = [] if fee is None else [Rate(REQUESTS, Decimal(1), fee.value)]
+    context = dict(base.context) if discount is None else {**base.context, "discount_percent": str(percent)}
     source = base.source if base.source == SOURCE else f"{base.source}+{SOURCE}"
-    return Price(source, base.version, base.provider, base.llm, context, RateCard(rates, base.card.minimum))
-
-
-def _discounted(rate: Rate, factor: Decimal) -> Rate:
-    tiers = tuple(Tier(tier.above, EXACT.multiply(tier.rate, factor)) for tier in rate.tiers)
-    base = EXACT.multiply(rate.base, factor)
-    return Rate(rate.unit, rate.per, base, tiers, rate.within, rate.implied_by, rate.watched)
+    return Price(source, base.version, base.provider, base.llm, context, base.card.discounted(percent, *fees))
 
 
 def _entries(kind: str, tables: object) -> list[Entry]:

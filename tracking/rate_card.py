@@ -6,7 +6,7 @@ Source of both rules: genai-prices `decompose.py` and `types.py`, to whose last 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 from tracking.errors import UsageError
@@ -101,6 +101,19 @@ class RateCard:
         specific_first = sorted(counted, key=lambda rate: len(rate.within))
         self._specific_first = [(rate.unit, rate.within, rate.watched, rate) for rate in specific_first]
         self._per_unit = None if minimum or self._any_tier else _per_unit(self.rates)
+
+    def discounted(self, percent: Decimal, *more: Rate) -> "RateCard":
+        """The card with so many percent off every rate, exactly, and `more` rates after them."""
+        factor = EXACT.divide(EXACT.subtract(Decimal(100), percent), Decimal(100))
+        rates = [
+            replace(
+                rate,
+                base=EXACT.multiply(rate.base, factor),
+                tiers=tuple(Tier(tier.above, EXACT.multiply(tier.rate, factor)) for tier in rate.tiers),
+            )
+            for rate in self.rates
+        ]
+        return RateCard([*rates, *more], self.minimum)
 
     def units_covered(self) -> frozenset[str]:
         """The units that are billed by some rate of the card, be it that of a unit they are part of."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -13,7 +13,7 @@ from tracking.errors import ArgumentError, CostTrackingError, UnknownModelError,
 from tracking.linear_rates import COST_PLACES, MOST_PICOS, NOT_LINEAR, LinearCard, linear
 from tracking.price import Price
 from tracking.price_overrides import PriceOverrides
-from tracking.rate_card import EXACT, RateCard, Tier
+from tracking.rate_card import EXACT
 from tracking.record import to_cost_usd
 from tracking.response import LLMResponse
 from tracking.usage import TOKEN_COUNTS, Usage
@@ -109,15 +109,11 @@ class PriceFinder:
         """The instants, and the UTC times of day, from which a model may have another price."""
         instants: set[int] = set()
         times: set[int] = set()
-        for entries in self._overrides._entries.values():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            for entry in entries:
-                if entry.provider == provider and entry.model in (None, model):
-                    instants |= {as_microseconds(entry.start), as_microseconds(entry.end)}
-        known = _catalogued(provider, model)
+        instants |= {as_microseconds(instant) for instant in self._overrides.changes(provider, model)}
+        known = catalogue.catalogued_model(provider, model)
         if known is not None:
-            dates, day_times = known._dates, known._times  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            instants |= {as_microseconds(datetime.combine(date, time(), UTC)) for date in dates}
-            times |= {as_microseconds(datetime.combine(EPOCH, moment, UTC)) for moment in day_times}
+            instants |= {as_microseconds(datetime.combine(date, time(), UTC)) for date in known.change_dates}
+            times |= {as_microseconds(datetime.combine(EPOCH, moment, UTC)) for moment in known.change_times}
         return instants, times
 
 
@@ -126,29 +122,9 @@ def as_microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
-def _catalogued(provider: str, model: str | None) -> catalogue.CataloguedModel | None:
-    known = None
-    while known is None:  # another thread may make the catalogue forget it at once
-        try:
-            catalogue.find_price(provider, model, EPOCH, {})
-        except UnknownModelError:
-            return None
-        known = catalogue._models.get((provider, model or ""))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return known
-
-
 def _discounted(price: Price, percent: Decimal) -> Price:
-    factor = EXACT.divide(EXACT.subtract(Decimal(100), percent), Decimal(100))
-    rates = [
-        replace(
-            rate,
-            base=EXACT.multiply(rate.base, factor),
-            tiers=tuple(Tier(tier.above, EXACT.multiply(tier.rate, factor)) for tier in rate.tiers),
-        )
-        for rate in price.card.rates
-    ]
     context = {**price.context, "what_if_discount_percent": str(percent)}
-    card = RateCard(rates, price.card.minimum)
+    card = price.card.discounted(percent)
     return Price(f"{price.source}+what-if", price.version, price.provider, price.llm, context, card)
 
 
