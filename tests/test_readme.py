@@ -31,12 +31,26 @@ ANSWER = {
 }
 
 
+EVENTS = [
+    {"type": "message_start", "message": ANSWER | {"id": "msg_02README", "content": [], "stop_reason": None}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Well argued, "}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "but cite more."}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 388}},
+    {"type": "message_stop"},
+]
+
+
 class _Anthropic(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         body = json.dumps(ANSWER).encode()
+        if request.get("stream"):
+            lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in EVENTS]
+            body = "".join(lines).encode()
         self.send_response(200)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", "text/event-stream" if request.get("stream") else "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -99,7 +113,18 @@ def test_python_examples_do_what_they_say(
     record = namespace["grade"](namespace["client"], tracker, Submission(7, "My essay"), Teacher("teacher-1"))
     assert (record.request_type, record.trackable_id, record.micro_usd) == ("grade_student_work", "42", 4704)
     assert record.latency_ms is not None
+
+    feedback = namespace["stream_feedback"](
+        namespace["client"], tracker, Submission(7, "My essay"), Teacher("teacher-1")
+    )
+    assert "".join(feedback) == "Well argued, but cite more."
     tracker.close()
+    rows = [json.loads(line[9:]) for file in (tmp_path / "home" / "journal").iterdir() for line in file.open()]
+    assert [(row["request_type"], row["status"], row["micro_usd"]) for row in rows] == [
+        ("generate_rubric", "ok", 4704),
+        ("grade_student_work", "ok", 4704),
+        ("summarise_feedback", "ok", 4704),
+    ]
 
 
 def test_shell_examples_run_in_a_fresh_directory(tmp_path: Path) -> None:

@@ -34,8 +34,12 @@ def record_id_of(event_key: str | None, usage: Usage, status: str) -> str:
     """The row: event and usage together (providers do reuse ids), or a UUIDv7 where no event is known."""
     if event_key is None:
         return str(uuid7())
-    counts = [None if count is None else str(count) for count in usage.token_counts().values()]
-    return _digest(event_key, *counts, usage.other_units_json(), status)
+    # Numbers, fixed words and canonical JSON: no two usages make the same text.
+    counts = (
+        f"{usage.input_tokens},{usage.cache_read_tokens},{usage.cache_write_tokens},{usage.cache_write_1h_tokens},"
+        f"{usage.output_tokens},{usage.reasoning_tokens}"
+    )
+    return _digest(event_key, counts, usage.other_units_json(), status)
 
 
 def uuid7() -> UUID:

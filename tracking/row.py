@@ -10,7 +10,7 @@ from tracking.errors import ArgumentError
 from tracking.identity import event_key_of, record_id_of
 from tracking.options import CallOptions
 from tracking.prompt import PromptTrace
-from tracking.record import LLMUsageRecord, to_cost_usd
+from tracking.record import LLMUsageRecord, to_cost_usd, to_micro_usd
 from tracking.response import LLMResponse
 from tracking.trackable import TrackableRef, identity_text, user_id_of
 
@@ -60,6 +60,7 @@ def build_record(
     """The row. Pydantic's `ValidationError` where it would not be valid."""
     event_key = event_key_of(response, options.get("idempotency_key"))
     status = options.get("status") or response.status
+    cost_usd = cost.cost_usd
     counts: dict[str, Any] = {**response.usage.token_counts()}
     return LLMUsageRecord(
         event_key=event_key,
@@ -74,8 +75,8 @@ def build_record(
         **counts,
         other_units=response.usage.other_units_json(),
         token_count=response.usage.token_count,
-        cost_usd=cost.cost_usd,
-        micro_usd=cost.micro_usd,
+        cost_usd=cost_usd,
+        micro_usd=None if cost_usd is None else to_micro_usd(cost_usd),
         pricing_status=cost.pricing_status,
         price_id=cost.price_id,
         service_tier=response.service_tier,
