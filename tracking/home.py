@@ -76,6 +76,7 @@ class Home:
                 self.prices,
                 self.keys,
                 self.locks,
+                self.dbt,
             ):
                 directory.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
