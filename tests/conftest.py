@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tracking
-from tracking import CostTracker
+from tracking import CostTracker, LLMUsageRecord
 from tracking.journal import decode_line
 
 
@@ -37,7 +37,10 @@ def tracker(home: Path) -> Iterator[CostTracker]:
 
 @pytest.fixture
 def journal_records() -> Callable[[Path], list[dict[str, Any]]]:
-    """Reads every record of every journal of a home; a line that is not whole fails the test."""
+    """Reads every record of every journal of a home; a line that is not whole fails the test.
+
+    What a line leaves out is NULL.
+    """
 
     def read(home: Path) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = []
@@ -45,7 +48,7 @@ def journal_records() -> Callable[[Path], list[dict[str, Any]]]:
             for line in journal.read_bytes().splitlines(keepends=True):
                 content = decode_line(line[:-1]) if line.endswith(b"\n") else None
                 assert content is not None, f"{journal.name} holds a broken line: {line[:80]!r}"
-                records.append(json.loads(content))
+                records.append(dict.fromkeys((*LLMUsageRecord.model_fields, "prompt")) | json.loads(content))
         return records
 
     return read

@@ -37,9 +37,15 @@ def encode_line(content: bytes) -> bytes:
     return b"%08x %s\n" % (crc32(content), content)
 
 
+def record_json(record: "LLMUsageRecord", prompt: str | None) -> bytes:
+    """The JSON of one record's known columns and, beside them, the prompt's text."""
+    columns = record.model_dump_json(exclude_none=True).encode()
+    return columns if prompt is None else columns[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}"
+
+
 def record_line(record: "LLMUsageRecord", prompt: str | None) -> bytes:
-    """The journal line of one record and, beside its columns, the prompt's text."""
-    return encode_line(record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}")
+    """The journal line of one record."""
+    return encode_line(record_json(record, prompt))
 
 
 def decode_line(line: bytes) -> bytes | None:

@@ -17,7 +17,7 @@ import polars as pl
 from tracking.durable_files import replace_file, sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.journal import decode_line
+from tracking.journal import decode_line, record_json
 from tracking.record import LLMUsageRecord
 from warehouse.locks import sealing
 from warehouse.manifest import Manifest, QuarantinedLine, Stretch
@@ -212,7 +212,7 @@ def _record_json(content: bytes) -> bytes:
     if not isinstance(prompt, str | None):
         raise TypeError("a prompt is text")
     record = LLMUsageRecord.model_validate_json(json.dumps(fields))
-    return record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}"
+    return record_json(record, prompt)
 
 
 def _keep_bad_lines(home: Home, stretch: Stretch, chunk: bytes, bad: list[QuarantinedLine]) -> None:

@@ -15,7 +15,6 @@ import duckdb
 
 from tracking import CostTracker, LLMUsageRecord
 from tracking.home import Home
-from tracking.journal import encode_line
 from warehouse.sources import create_sources
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -121,12 +120,6 @@ def write_journal(home: Path, *lines: bytes, name: str = "elsewhere-1-feed.log")
     with path.open("ab") as file:
         file.writelines(lines)
     return path
-
-
-def line_of(record: LLMUsageRecord, prompt: str | None = None) -> bytes:
-    import json
-
-    return encode_line(record.model_dump_json().encode()[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}")
 
 
 @contextmanager

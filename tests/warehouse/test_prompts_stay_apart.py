@@ -5,10 +5,11 @@ import logging
 from pathlib import Path
 
 import pytest
-from ledgers import body, line_of, llm_cost, record, write_journal
+from ledgers import body, llm_cost, record, write_journal
 
 from tracking import CostTracker, LLMResponse
 from tracking.home import Home
+from tracking.journal import record_line
 
 CANARY = "canary-b7e1-prompt"
 PROMPT = [{"role": "user", "content": f"Grade the essay of {CANARY}."}]
@@ -65,6 +66,6 @@ def test_a_prompt_is_nowhere_but_in_journal_and_prompts(
     with CostTracker(home, durability="process") as tracker:
         record(tracker, body(9), prompt=PROMPT)
         assert "journal" in bytes_with(CANARY, home)
-    write_journal(home, line_of(journaled, CANARY), name="elsewhere-2-x.log")
+    write_journal(home, record_line(journaled, CANARY), name="elsewhere-2-x.log")
     assert "journal" in bytes_with(CANARY, home)
     assert len(list(Home(home).prompts.rglob("*.parquet"))) >= 1

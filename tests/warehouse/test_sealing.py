@@ -20,7 +20,6 @@ from ledgers import (
     assert_holds_exactly,
     body,
     journals,
-    line_of,
     living_writer,
     record,
     record_month,
@@ -33,7 +32,7 @@ import warehouse.seal
 import warehouse.segments
 from tracking import CostTracker, LedgerError, LLMUsageRecord
 from tracking.home import Home
-from tracking.journal import decode_line, encode_line
+from tracking.journal import decode_line, encode_line, record_line
 from tracking.usage import MAX_COUNT
 from warehouse.manifest import Manifest
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA, duckdb_type
@@ -135,7 +134,7 @@ def test_any_cost_and_count_survives_to_the_last_digit(
     micro = int((cost * 10**6).quantize(Decimal(1), rounding="ROUND_HALF_EVEN"))
     changes = {"cost_usd": cost, "micro_usd": micro, "input_tokens": tokens, "output_tokens": 0, "token_count": tokens}
     extreme = LLMUsageRecord.model_validate(template.model_dump() | changes)
-    write_journal(home, line_of(extreme))
+    write_journal(home, record_line(extreme, None))
     seal(Home(home))
     assert_holds_exactly(home, [extreme])
 
