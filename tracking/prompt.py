@@ -30,7 +30,7 @@ def prompt_text(prompt: object) -> str:
     if not text.strip():
         raise ArgumentError("prompt", "is blank")
     # A lone surrogate cannot be written as UTF-8; the paid call still has to be recorded.
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _json_text(prompt: object) -> str:
