@@ -37,7 +37,7 @@ def _snapshot_source() -> "Callable[[], DataSnapshot]":
     return get_snapshot
 
 
-def _snapshot() -> "DataSnapshot":
+def snapshot() -> "DataSnapshot":
     """The prices now: bundled ones, or fresher ones the application has set."""
     return _snapshot_source()()
 
@@ -46,7 +46,7 @@ def find_provider(provider: str) -> "Provider | None":
     """The catalogue's provider for an id or one of its usual names, or `None`."""
     from genai_prices.data_snapshot import find_provider_by_id
 
-    return find_provider_by_id(_snapshot().providers, provider)
+    return find_provider_by_id(snapshot().providers, provider)
 
 
 def provider_of_model(model: object) -> "Provider | None":
@@ -54,7 +54,7 @@ def provider_of_model(model: object) -> "Provider | None":
     if not isinstance(model, str) or not model:
         return None
     try:
-        return _snapshot().find_provider(model, None, None)
+        return snapshot().find_provider(model, None, None)
     except LookupError:
         return None
 
@@ -73,7 +73,7 @@ def provider_id_of(model: str) -> str:
 
 def every_model() -> Iterator[tuple[str, str]]:
     """Provider and model of everything the catalogue lists."""
-    for provider in _snapshot().providers:
+    for provider in snapshot().providers:
         for model in provider.models:
             yield provider.id, model.id
 
@@ -154,13 +154,13 @@ def catalogued_model(provider: str, model: str | None) -> CataloguedModel | None
     global _models, _models_of
     if not model:
         return None
-    snapshot = _snapshot()
-    if snapshot is not _models_of:
-        _models, _models_of = {}, snapshot
+    prices = snapshot()
+    if prices is not _models_of:
+        _models, _models_of = {}, prices
     catalogued = _models.get((provider, model))
     if catalogued is None:
         try:
-            catalogued = CataloguedModel(*snapshot.find_provider_model(model, None, provider, None))
+            catalogued = CataloguedModel(*prices.find_provider_model(model, None, provider, None))
         except LookupError:
             return None
         if len(_models) >= REMEMBERED_MODELS:
@@ -172,7 +172,7 @@ def catalogued_model(provider: str, model: str | None) -> CataloguedModel | None
 def _sellers() -> dict[str, str]:
     """A provider for each model of the catalogue: where several sell it, the one whose naming it follows."""
     sellers: dict[str, str] = {}
-    for provider in _snapshot().providers:
+    for provider in snapshot().providers:
         for model in provider.models:
             own = provider.model_match is not None and provider.model_match.is_match(model.id)
             if own or model.id not in sellers:

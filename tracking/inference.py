@@ -1,10 +1,9 @@
 """Which provider gave an answer: from what the caller says, the class, the shape, and the model, in that order."""
 
-from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from tracking.catalogue import find_provider, provider_of_model
+from tracking.catalogue import find_provider, provider_of_model, snapshot
 from tracking.errors import ArgumentError
 from tracking.extractors import CompiledExtractors, compile_extractors
 from tracking.fields import Fields, fields_of, text_in
@@ -69,13 +68,6 @@ _ID_PREFIXES = (("msg_bdrk_", "aws"), ("msg_vrtx_", "google"), ("gen-", "openrou
 """What the resellers of Anthropic's interface, and OpenRouter, begin their ids with."""
 
 
-@cache
-def _snapshot_source() -> Callable[[], object]:
-    from genai_prices.data_snapshot import get_snapshot
-
-    return get_snapshot
-
-
 _known: dict[tuple[str, str | None], CompiledExtractors] = {}
 _known_from: object = None
 
@@ -87,9 +79,9 @@ def extractors_of(provider: str, dialect: str | None = None) -> CompiledExtracto
         ArgumentError: the catalogue does not know it.
     """
     global _known, _known_from
-    snapshot = _snapshot_source()()
-    if snapshot is not _known_from:
-        _known, _known_from = {}, snapshot
+    prices = snapshot()
+    if prices is not _known_from:
+        _known, _known_from = {}, prices
         _providers_of.cache_clear()
     compiled = _known.get((provider, dialect))
     if compiled is None:
@@ -167,9 +159,10 @@ def _model_in(answer: Fields) -> str | None:
 @lru_cache(maxsize=1024)
 def _providers_of(model: str) -> tuple[str, ...]:
     """The provider whose naming a model follows and who sells it; else all who sell it."""
-    snapshot: Any = _snapshot_source()()
     sellers = tuple(
-        provider.id for provider in snapshot.providers if any(sold.is_match(model.lower()) for sold in provider.models)
+        provider.id
+        for provider in snapshot().providers
+        if any(sold.is_match(model.lower()) for sold in provider.models)
     )
     named = provider_of_model(model)
     if named is not None and (named.id in sellers or not sellers):
