@@ -14,7 +14,9 @@ from ledgers import body, journals, llm_cost, record, visible
 
 import warehouse
 from tracking import CostTracker, LLMUsageRecord
+from tracking.home import Home
 from warehouse.cli import app
+from warehouse.cli.demo import _claim
 
 COMMANDS = sorted(typer.main.get_command(app).list_commands(None))
 ODD_USERS = ("[bold]ann[/bold]", "\\[bold]bob", "carol\x1b[31m\x07\nred", "dave :smile: [/]", "e" * 300)
@@ -275,6 +277,12 @@ def test_the_demo_plays_builds_and_proves_and_again_adds_nothing(tmp_path: Path)
     again = llm_cost("demo", "--calls", 400, "--home", "demo", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert visible(tmp_path / "demo") == rows
+
+
+def test_the_demo_takes_a_home_in_which_nothing_was_recorded_yet(home: Path) -> None:
+    Home(home).open()
+    _claim(Home(home))
+    assert (home / "demo.txt").exists()
 
 
 def test_the_demo_refuses_a_home_that_holds_a_real_ledger(home: Path, records: list[LLMUsageRecord]) -> None:

@@ -12,6 +12,7 @@ from warehouse.build import build
 from warehouse.cli.ledger import describe_build, describe_seal
 from warehouse.cli.output import HomeOption, command_name, complain, progress_bar, say, say_table, working
 from warehouse.demo import DEFAULT_CALLS, play
+from warehouse.manifest import Manifest
 from warehouse.proof import CutProof, prove
 from warehouse.reading import open_warehouse
 
@@ -88,11 +89,17 @@ def _from_here(path: Path) -> Path:
 def _claim(home: Home) -> None:
     """Make `home` a demo's, unless it is somebody's ledger."""
     marker = home.root / MARKER
-    if home.ledger_toml.exists() and not marker.exists():
+    if home.ledger_toml.exists() and not marker.exists() and _holds_calls(home):
         raise LedgerError(f"home {home.root} holds a ledger that is not a demo's; give another --home")
-    home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    marker.write_text("Played by `llm-cost demo`. Nobody paid for these calls.\n", encoding="utf-8")
     home.open()
+    marker.write_text("Played by `llm-cost demo`. Nobody paid for these calls.\n", encoding="utf-8")
+
+
+def _holds_calls(home: Home) -> bool:
+    if any(home.journal.glob("*.log")):
+        return True
+    with Manifest(home) as manifest:
+        return bool(manifest.segments())
 
 
 def _say_proof(proofs: list[CutProof]) -> None:
