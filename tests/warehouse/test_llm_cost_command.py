@@ -279,10 +279,10 @@ def test_the_demo_plays_builds_and_proves_and_again_adds_nothing(tmp_path: Path)
     assert visible(tmp_path / "demo") == rows
 
 
-def test_the_demo_takes_a_home_in_which_nothing_was_recorded_yet(home: Path) -> None:
-    Home(home).open()
-    _claim(Home(home))
-    assert (home / "demo.txt").exists()
+def test_the_demo_takes_a_home_in_which_nothing_was_recorded_yet(tmp_path: Path) -> None:
+    Home(tmp_path).open()
+    _claim(Home(tmp_path))
+    assert (tmp_path / "demo.txt").exists()
 
 
 def test_the_demo_refuses_a_home_that_holds_a_real_ledger(home: Path, records: list[LLMUsageRecord]) -> None:
