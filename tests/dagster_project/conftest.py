@@ -52,7 +52,12 @@ def make_home(tmp_path_factory: pytest.TempPathFactory, prepared: Home) -> MakeH
     def make(name: str, calls: int) -> Home:
         home = Home(tmp_path_factory.mktemp(name))
         home.open()
-        shutil.copytree(prepared.dbt, home.dbt, ignore=lambda _, names: [n for n in names if "manifest" not in n])
+        shutil.copytree(
+            prepared.dbt,
+            home.dbt,
+            ignore=lambda _, names: [n for n in names if "manifest" not in n],
+            dirs_exist_ok=True,
+        )
         record_calls(home, calls)
         return home
 
