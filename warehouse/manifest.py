@@ -122,7 +122,7 @@ class Manifest:
             self._path.chmod(0o600)
             self._connection.execute("pragma journal_mode = delete")
             self._connection.execute("pragma synchronous = full")
-            self._migrate()
+            self._migrate(home)
         except BaseException as error:
             self._connection.close()
             if isinstance(error, sqlite3.Error):
@@ -132,7 +132,7 @@ class Manifest:
     def _unusable(self, error: sqlite3.Error) -> LedgerError:
         return LedgerError(f"manifest {self._path} cannot be used: {error}")
 
-    def _migrate(self) -> None:
+    def _migrate(self, home: Home) -> None:
         (version,) = self._connection.execute("pragma user_version").fetchone()
         if version > MANIFEST_VERSION:
             raise LedgerError(
@@ -142,6 +142,9 @@ class Manifest:
             with self._transaction():
                 # Another process may have been first.
                 if self._connection.execute("pragma user_version").fetchone() == (0,):
+                    # An empty manifest over segments would make an empty ledger of a full one, and say nothing.
+                    if any(home.usage.glob("*/*.parquet")):
+                        raise LedgerError(f"manifest {self._path} is missing or empty, though usage/ holds segments")
                     for statement in TABLES.split(";"):
                         self._connection.execute(statement)
                     self._connection.execute(f"pragma user_version = {MANIFEST_VERSION}")

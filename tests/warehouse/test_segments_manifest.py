@@ -102,3 +102,16 @@ def test_it_is_private_and_uses_the_rollback_journal(opened: Home) -> None:
     connection = sqlite3.connect(opened.manifest)
     assert connection.execute("pragma journal_mode").fetchone() == ("delete",)
     connection.close()
+
+
+@pytest.mark.parametrize("lost", ["deleted", "emptied"])
+def test_a_manifest_that_was_lost_is_not_taken_for_an_empty_ledger(home: Path, lost: str) -> None:
+    with CostTracker(home) as tracker:
+        record(tracker)
+    seal(Home(home))
+    Home(home).manifest.unlink()
+    if lost == "emptied":
+        Home(home).manifest.touch()
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="missing or empty, though usage/ holds segments"):
+            seal(Home(home))
