@@ -89,7 +89,9 @@ def _from_here(path: Path) -> Path:
 def _claim(home: Home) -> None:
     """Make `home` a demo's, unless it is somebody's ledger."""
     marker = home.root / MARKER
-    if home.ledger_toml.exists() and not marker.exists() and _holds_calls(home):
+    if home.ledger_toml.exists():
+        home.settings()  # one from a newer version is refused before anything of it is touched
+    if not marker.exists() and _holds_calls(home):
         raise LedgerError(f"home {home.root} holds a ledger that is not a demo's; give another --home")
     home.open()
     marker.write_text("Played by `llm-cost demo`. Nobody paid for these calls.\n", encoding="utf-8")
@@ -98,6 +100,8 @@ def _claim(home: Home) -> None:
 def _holds_calls(home: Home) -> bool:
     if any(home.journal.glob("*.log")):
         return True
+    if not home.manifest.exists():
+        return False
     with Manifest(home) as manifest:
         return bool(manifest.segments())
 
