@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import cast
 
 from tracking.errors import UsageError
 
@@ -77,6 +78,28 @@ def check_subsets(counts: Mapping[str, int | None]) -> None:
             raise UsageError(f"{named} {problem}")
 
 
+def units_json(units: Mapping[str, Quantity]) -> str | None:
+    """Units by name as canonical JSON with exact numbers, or `None` when there are none."""
+    if not units:
+        return None
+    return "{" + ",".join(f"{json.dumps(name)}:{quantity}" for name, quantity in sorted(units.items())) + "}"
+
+
+def units_from_json(text: str | None) -> dict[str, Quantity]:
+    """What `units_json` made the text from, exactly.
+
+    Raises:
+        UsageError: not the JSON of a mapping.
+    """
+    try:
+        units: object = {} if text is None else json.loads(text, parse_float=Decimal)
+    except ValueError as error:
+        raise UsageError(f"other_units is not JSON: {error}") from None
+    if not isinstance(units, dict):
+        raise UsageError("other_units is not the JSON of a mapping")
+    return cast("dict[str, Quantity]", units)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Counts of one call. `None` means the provider did not say; it is never zero.
@@ -114,7 +137,4 @@ class Usage:
 
     def other_units_json(self) -> str | None:
         """`other_units` as canonical JSON with exact numbers, or `None` when there are none."""
-        if not self.other_units:
-            return None
-        pairs = (f"{json.dumps(name)}:{value}" for name, value in sorted(self.other_units.items()))
-        return "{" + ",".join(pairs) + "}"
+        return units_json(self.other_units)

@@ -1,11 +1,10 @@
 """Which price a row of usage has, as it happened or under another model, tier or discount, and when that changes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from tracking import catalogue
 from tracking.calculator import catalogue_counts
@@ -16,7 +15,7 @@ from tracking.price_overrides import PriceOverrides
 from tracking.rate_card import EXACT
 from tracking.record import to_cost_usd
 from tracking.response import LLMResponse
-from tracking.usage import TOKEN_COUNTS, Usage
+from tracking.usage import TOKEN_COUNTS, Usage, units_from_json
 
 MOST_USD = Decimal(MOST_PICOS).scaleb(-COST_PLACES)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,17 +134,7 @@ def picos_of(row: Mapping[str, Any], price: Price) -> int:
         UsageError: counts that contradict each other or the price, or cost more than the ledger can hold.
     """
     counts = {name: row[name] for name in TOKEN_COUNTS}
-    usd = price.card.usd(catalogue_counts(Usage(**counts, other_units=_other_units(row["other_units"]))))
+    usd = price.card.usd(catalogue_counts(Usage(**counts, other_units=units_from_json(row["other_units"]))))
     if usd > MOST_USD:
         raise UsageError(f"cost_usd ({usd}) is more than the ledger's DECIMAL(18,12) can hold")
     return int(to_cost_usd(usd).scaleb(COST_PLACES, context=EXACT))
-
-
-def _other_units(text: str | None) -> dict[str, Any]:
-    try:
-        units: object = {} if text is None else json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise UsageError(f"other_units is not JSON: {error}") from None
-    if not isinstance(units, dict):
-        raise UsageError("other_units is not the JSON of a mapping")
-    return cast("dict[str, Any]", units)

@@ -5,12 +5,12 @@ in force when the call was made applies. Doing it again finds nothing to do.
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Any, cast
 
 import polars as pl
@@ -21,12 +21,11 @@ from tracking.journal import JournalWriter, record_line
 from tracking.price_files import PriceFiles
 from tracking.price_overrides import PriceOverrides
 from tracking.record import EXACT, to_cost_usd, to_micro_usd
-from tracking.usage import TOKEN_COUNTS
+from tracking.usage import TOKEN_COUNTS, units_from_json
+from warehouse.corrections import Row, corrected
 from warehouse.manifest import Manifest, Segment
 from warehouse.schema import USAGE_SCHEMA
 from warehouse.seal import seal
-
-Row = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -60,7 +59,10 @@ class RepriceReport:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows to price again: the unpriced, with `restate` all; of one model, of days from `start` to `end`."""
+    """Which rows to price again, of one model, of days from `start` to `end`.
+
+    The unpriced, and with `restate` whatever a price made; what a provider reported itself is no price's.
+    """
 
     model: str | None = None
     start: date | None = None
@@ -121,11 +123,12 @@ def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[
     usage = rows.filter(pl.col("charge_class") == "usage", pl.col("token_count").is_not_null() | _has_units())
     if selection.model is not None:
         usage = usage.filter((pl.col("model") == selection.model) | (pl.col("llm") == selection.model))
+    chosen = {"unpriced", "priced", "estimated"} if selection.restate else {"unpriced"}
     corrections = rows.filter(pl.col("charge_class") == "correction").partition_by("corrects_record_id", as_dict=True)
     for row in usage.iter_rows(named=True):
         later = corrections.get((row["record_id"],))
         standing = {**row, "corrections": 0} if later is None else _corrected(row, later)
-        if selection.restate or standing["pricing_status"] == "unpriced":
+        if standing["pricing_status"] in chosen:
             yield standing
 
 
@@ -134,34 +137,20 @@ def _has_units() -> pl.Expr:
 
 
 def _corrected(row: Row, corrections: pl.DataFrame) -> Row:
-    standing = {**row, "corrections": corrections.height}
-    for correction in corrections.sort("recorded_at").iter_rows(named=True):
-        for name in (*TOKEN_COUNTS, "token_count", "cost_usd"):
-            if correction[name] is not None:
-                before = standing[name]
-                standing[name] = correction[name] if before is None else before + correction[name]
-        if correction["other_units"]:
-            units, more = _units(standing), _units(correction)
-            added = {name: units.get(name, 0) + more.get(name, 0) for name in units | more}
-            standing["other_units"] = json.dumps(added, default=str)
-        standing |= {name: correction[name] for name in ("pricing_status", "price_id")}
-    return standing
-
-
-def _units(row: Row) -> dict[str, Any]:
-    return json.loads(row["other_units"] or "{}", parse_float=Decimal)
+    ordered = corrections.sort("recorded_at").iter_rows(named=True)
+    return {**reduce(corrected, ordered, row), "corrections": corrections.height}
 
 
 def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | None:
     """What the row costs by the prices known now; `None` where none is."""
     counts = {name: row[name] for name in TOKEN_COUNTS}
-    units = {name: Decimal(quantity) for name, quantity in _units(row).items()}
     response = LLMResponse(
         provider=row["provider"],
         model=row["model"],
-        usage=Usage(**counts, other_units=units),
+        usage=Usage(**counts, other_units=units_from_json(row["other_units"])),
         service_tier=row["service_tier"],
         price_context=prices.context(row["price_id"]),
+        estimated=row["pricing_status"] == "estimated",
     )
     try:
         return calculator.cost(response, at=row["occurred_at"])
@@ -192,7 +181,7 @@ def _correction(row: Row, cost: Cost) -> LLMUsageRecord:
         "recorded_at": datetime.now(UTC),
         "cost_usd": delta,
         "micro_usd": to_micro_usd(delta),
-        "pricing_status": "priced",
+        "pricing_status": cost.pricing_status,
         "price_id": cost.price_id,
         "charge_class": "correction",
         "corrects_record_id": row["record_id"],

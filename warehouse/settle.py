@@ -5,22 +5,20 @@ Same event, same attribution, every counter at least the earlier one's: the late
 segment is never wrong. Anything else under one key is a reused id: both rows count, as a conflict.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from typing import Any
 
 import polars as pl
 
 from tracking.record import EXACT, LLMUsageRecord, to_micro_usd
-from tracking.usage import TOKEN_COUNTS
+from tracking.usage import units_from_json, units_json
+from warehouse.corrections import AMOUNTS, COUNTERS, Row, corrected
 from warehouse.manifest import Conflict
 from warehouse.schema import USAGE_SCHEMA
-
-Row = dict[str, Any]
 
 ATTRIBUTION = (
     "user_id",
@@ -33,8 +31,6 @@ ATTRIBUTION = (
     "model",
     "tenant",
 )
-AMOUNTS = ("cost_usd", "provider_cost_usd")
-COUNTERS = (*TOKEN_COUNTS, "token_count")
 
 
 @dataclass(slots=True)
@@ -145,23 +141,13 @@ def _covers(later: Row, earlier: Row) -> bool:
         return False
     return _at_least(
         {name: later[name] for name in COUNTERS}, {name: earlier[name] for name in COUNTERS}
-    ) and _at_least(_units(later), _units(earlier))
+    ) and _at_least(units_from_json(later["other_units"]), units_from_json(earlier["other_units"]))
 
 
 def _at_least(later: Row, earlier: Row) -> bool:
     return all(
         count is None or (later.get(name) is not None and later[name] >= count) for name, count in earlier.items()
     )
-
-
-def _units(row: Row) -> dict[str, int | Decimal]:
-    """The row's `other_units`, exact."""
-    return json.loads(row["other_units"] or "{}", parse_float=Decimal)
-
-
-def _units_json(units: dict[str, int | Decimal]) -> str | None:
-    pairs = (f"{json.dumps(name)}:{quantity}" for name, quantity in sorted(units.items()))
-    return "{" + ",".join(pairs) + "}" if units else None
 
 
 def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
@@ -179,6 +165,7 @@ def _correction(rival: _Standing, row: Row) -> Row:
     """The row that turns what is sealed into `row`: deltas, under the later row's own record_id."""
     deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, *AMOUNTS)}
     cost = deltas["cost_usd"]
+    earlier, units = units_from_json(rival.counts["other_units"]), units_from_json(row["other_units"])
     merged = {
         **rival.row,
         **deltas,
@@ -187,9 +174,7 @@ def _correction(rival: _Standing, row: Row) -> Row:
         "recorded_at": row["recorded_at"],
         "pricing_status": row["pricing_status"],
         "price_id": row["price_id"],
-        "other_units": _units_json(
-            {name: quantity - _units(rival.counts).get(name, 0) for name, quantity in _units(row).items()}
-        ),
+        "other_units": units_json({name: quantity - earlier.get(name, 0) for name, quantity in units.items()}),
         "charge_class": "correction",
         "corrects_record_id": rival.row["record_id"],
         "corrects_pricing_status": rival.counts["pricing_status"],
@@ -207,11 +192,5 @@ def _difference(later: Any, earlier: Any) -> Any:
 
 
 def _apply(standing: _Standing, correction: Row) -> None:
-    for name in (*COUNTERS, *AMOUNTS):
-        if correction[name] is not None:
-            standing.counts[name] = (standing.counts[name] or 0) + correction[name]
-    units = _units(standing.counts)
-    summed = units | {name: units.get(name, 0) + delta for name, delta in _units(correction).items()}
-    standing.counts["other_units"] = _units_json(summed)
-    standing.counts["pricing_status"] = correction["pricing_status"]
+    standing.counts = corrected(standing.counts, correction)
     standing.recorded_at = max(standing.recorded_at, correction["recorded_at"])

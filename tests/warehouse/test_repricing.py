@@ -1,14 +1,14 @@
 """Re-pricing appends corrections, once, and only where the cost really differs."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 import polars as pl
 import pytest
 from ledgers import NOON, body, record
 
-from tracking import CostTracker, LLMResponse
+from tracking import CostTracker, LLMResponse, Usage
 from tracking.home import Home
 from warehouse.repricing import Selection, reprice
 from warehouse.seal import seal
@@ -149,3 +149,44 @@ def test_a_stream_completed_after_its_repricing_costs_what_the_complete_one_cost
     assert rows["cost_usd"].sum() == complete.cost_usd == Decimal("0.0012")
     assert rows["token_count"].sum() == 1100
     assert (rows["charge_class"] == "usage").sum() == 1
+
+
+def test_restating_leaves_what_a_provider_reported_and_keeps_estimates_estimated(home: Path) -> None:
+    usage = Usage(input_tokens=1000, output_tokens=100)
+    reported = LLMResponse(provider="openai", model="gpt-4o", usage=usage, provider_cost=Decimal("0.5"))
+    broken_off = LLMResponse(provider="openai", model="gpt-4o", usage=usage, status="partial", estimated=True)
+    with CostTracker(home, cost_source="provider") as tracker:
+        for response in (reported, broken_off):
+            tracker.record(
+                llm_response=response,
+                user=1,
+                trackable=("Assignment", 1),
+                request_type="generate_rubric",
+                prompt="p",
+                occurred_at=NOON,
+            )
+    discount = '[[discount]]\nprovider = "openai"\npercent = 50\n'
+    (home / "prices.toml").write_text(discount, encoding="utf-8")
+    assert reprice(Home(home), Selection(restate=True)).rows == 1
+    corrections = ledger(home).filter(pl.col("charge_class") == "correction")
+    assert corrections["pricing_status"].to_list() == corrections["corrects_pricing_status"].to_list() == ["estimated"]
+    assert reprice(Home(home), Selection(restate=True)).rows == 0
+
+
+def test_rows_corrected_twice_in_fractional_units_are_restated_exactly_in_any_decimal_context(home: Path) -> None:
+    def transcribe(tracker: CostTracker, seconds: str) -> Decimal | None:
+        usage = Usage(other_units={"audio_seconds": Decimal(seconds), "input_audio_seconds": Decimal(seconds)})
+        answer = LLMResponse(provider="groq", model="whisper-large-v3", usage=usage, id="stream")
+        arguments = {"user": 1, "trackable": ("Assignment", 1), "request_type": "generate_rubric", "prompt": "p"}
+        return tracker.record(llm_response=answer, occurred_at=NOON, **arguments).cost_usd
+
+    with CostTracker(home) as tracker:
+        for seconds in ("20.5", "1234.25", "98765.125"):
+            full_price = transcribe(tracker, seconds)
+            seal(Home(home))
+    assert ledger(home)["cost_usd"].sum() == full_price
+    (home / "prices.toml").write_text('[[discount]]\nprovider = "groq"\npercent = 50\n', encoding="utf-8")
+    with localcontext(Context(prec=3)):
+        assert reprice(Home(home), Selection(restate=True)).rows == 1
+        assert reprice(Home(home), Selection(restate=True)).rows == 0
+    assert abs(ledger(home)["cost_usd"].sum() * 2 - full_price) <= Decimal("1e-12")
