@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from tracking.errors import ResponseError, UsageError
 from tracking.extractors import CATALOGUE_UNIT
@@ -100,9 +100,8 @@ def _add_terms(read: dict[str, Any], answer: Fields, context: Mapping[str, str])
     terms: dict[str, str] = {}
     tier = None
     if told is not None:
-        tier = text_in(
-            inside(cast(object, told), "type") if isinstance(told, Mapping) else told
-        )  # Bedrock: {"type": "priority"}
+        # Bedrock: {"type": "priority"}
+        tier = told if type(told) is str else text_in(inside(told, "type") or told)
         if tier is not None:
             terms["service_tier"] = tier
         if tier == "batch":

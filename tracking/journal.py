@@ -39,7 +39,7 @@ def encode_line(content: bytes) -> bytes:
 
 def record_json(record: "LLMUsageRecord", prompt: str | None) -> bytes:
     """The JSON of one record's known columns and, beside them, the prompt's text."""
-    columns = record.model_dump_json(exclude_none=True).encode()
+    columns = record.to_json()
     return columns if prompt is None else columns[:-1] + b',"prompt":' + json.dumps(prompt).encode() + b"}"
 
 

@@ -4,9 +4,8 @@ import hmac
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from tracking.durable_files import create_exclusively
 from tracking.errors import ArgumentError, LedgerError
@@ -35,7 +34,7 @@ def prompt_text(prompt: object) -> str:
 
 def _json_text(prompt: object) -> str:
     try:
-        text = json.dumps(prompt, sort_keys=True, ensure_ascii=False, default=_plain)
+        text = _canonical_json(prompt)
     except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError("prompt", f"cannot be turned to text ({type(error).__name__})") from None
     return "" if text in ("[]", "{}", "null") else text
@@ -50,8 +49,10 @@ def _plain(value: object) -> object:
     return cast(Any, vars(value)) if hasattr(value, "__dict__") else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class PromptTrace:
+_canonical_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
+
+
+class PromptTrace(NamedTuple):
     """What of a prompt goes to disk. Lengths in characters; hashes are HMAC-SHA-256, hex."""
 
     text: str | None

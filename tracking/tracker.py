@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, Unpack, cast
 
 from pydantic import ValidationError
 
-from tracking.attribution import attributed
+from tracking.attribution import current_attribution
 from tracking.calculator import CostCalculator, CostSource
 from tracking.call import TrackedCall
 from tracking.cost import Cost
@@ -27,6 +27,7 @@ from tracking.response import LLMResponse
 from tracking.row import attribution_of, build_record, instant_of_call
 from tracking.trackable import TrackableRef, user_id_of
 
+KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
 
 logger = logging.getLogger("llm_cost_ledger")
@@ -103,11 +104,12 @@ class CostTracker:
             pydantic.ValidationError: the row would not be valid.
             LedgerError: the disk refused it.
         """
+        around = current_attribution()
         arguments = {
             "llm_response": llm_response,
-            "trackable": attributed("trackable") if trackable is None else trackable,
-            "user": attributed("user") if user is None else user,
-            "request_type": attributed("request_type") if request_type is None else request_type,
+            "trackable": around.get("trackable") if trackable is None else trackable,
+            "user": around.get("user") if user is None else user,
+            "request_type": around.get("request_type") if request_type is None else request_type,
             "prompt": prompt,
         }
         try:
@@ -199,9 +201,8 @@ def _told(error: Exception) -> Exception:
 
 
 def _check_names(names: Collection[str]) -> None:
-    unknown = set(names) - CallOptions.__annotations__.keys()
-    if unknown:
-        raise ArgumentError(min(unknown), "is not an argument of record()")
+    if not KNOWN_OPTIONS.issuperset(names):
+        raise ArgumentError(min(set(names) - KNOWN_OPTIONS), "is not an argument of record()")
 
 
 def _known(arguments: Mapping[str, object], options: CallOptions) -> dict[str, str | None]:
