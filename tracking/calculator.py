@@ -104,10 +104,11 @@ class CostCalculator:
     ) -> "FrameT":
         """A Polars frame of usage with the exact cost of every row: the same rows in the same order, more columns.
 
-        Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`); one
-        that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd` (DECIMAL(18,12), equal
-        to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and `unpriced_reason`. As with
-        `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what was recorded beside them.
+        Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`,
+        `price_context`); one that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd`
+        (DECIMAL(18,12), equal to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and
+        `unpriced_reason`. As with `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what
+        was recorded beside them.
 
         `model`, `provider` and `service_tier` price every row as if they had answered (a model alone: at the provider
         whose naming it follows); `discount_percent` takes that much off the price that then applies.

@@ -150,6 +150,7 @@ class LLMUsageRecord(BaseModel):
     prompt_hmac: str | None = None
     prompt_prefix_hmac: str | None = None
     provider_cost_usd: Annotated[Decimal, Field(max_digits=18, decimal_places=12)] | None = None
+    price_context: JsonText | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

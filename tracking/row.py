@@ -91,5 +91,6 @@ def build_record(
         "prompt_hmac": prompt.hmac,
         "prompt_prefix_hmac": prompt.prefix_hmac,
         "provider_cost_usd": None if cost.provider_usd is None else to_cost_usd(cost.provider_usd),
+        "price_context": response.terms_beside_tier() or None,
     }
     return LLMUsageRecord.model_validate(columns)

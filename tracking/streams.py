@@ -11,6 +11,7 @@ from tracking.errors import ResponseError, UsageError
 from tracking.extraction import extract, instant_of, provider_of_chunk, response_id_of
 from tracking.fields import Fields, fields_of, inside, listed, text_in
 from tracking.inference import extractors_of, infer_provider
+from tracking.price import terms_of_tier
 from tracking.usage import Usage
 
 CHARACTERS_PER_TOKEN = 4
@@ -262,7 +263,7 @@ def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
         "id": response_id_of(body),
         "created": instant_of(body),
         "service_tier": (tier := text_in(body.get("service_tier"))),
-        "price_context": {} if tier is None else {"service_tier": tier},
+        "price_context": terms_of_tier(tier),
     }
 
 
