@@ -126,6 +126,9 @@ def _key(home: Home, user_id: str) -> tuple[Path, bytes]:
     """The key of this user's erasure: one that a crash left, told by what it makes of the id, else a new one."""
     for file in sorted(home.keys.glob("erasing-*.key")):
         content = file.read_bytes()
+        if not any(content):
+            file.unlink()  # destroyed, when the crash came
+            continue
         key, seen = content[:KEY_BYTES], content[KEY_BYTES:]
         if hmac.compare_digest(hmac.digest(key, user_id.encode(), "sha512"), seen):
             return file, key

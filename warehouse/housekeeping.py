@@ -42,7 +42,7 @@ def tidy(home: Home, grace: timedelta = GRACE) -> int:
         due = [files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest]
         delete_retired(home, manifest, [files for files in due if files.file not in named])
         _drop_rowless(home, manifest)
-    _remove_temporaries(home, grace)
+    _remove_temporaries(home)
     return len(due)
 
 
@@ -149,9 +149,9 @@ def _unlink_pair(home: Home, file: str) -> None:
                 path.parent.rmdir()
 
 
-def _remove_temporaries(home: Home, grace: timedelta) -> None:
-    """Of files that were to be replaced whole when their writer was killed."""
-    latest = time.time() - grace.total_seconds()
+def _remove_temporaries(home: Home) -> None:
+    """Of files that were to be replaced whole when their writer was killed. A younger one may be a living writer's."""
+    latest = time.time() - GRACE.total_seconds()
     for folder in (home.root, home.prices, home.keys, home.quarantine, home.dbt):
         for file in folder.glob(".*.tmp*"):
             if file.is_file() and file.stat().st_mtime < latest:
