@@ -162,6 +162,21 @@ def test_more_rows_between_a_death_and_the_next_one_count_once(home: Path, monke
         assert rows_by_footers(died) == sorted([*expected, late.record_id])
 
 
+def test_wherever_tidying_dies_what_is_left_of_replaced_files_does_not_count(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was replaced by one that was replaced itself: the one in between may be the first to go."""
+    records = record_often(home)
+    compact(Home(home))
+    records += record_often(home, times=1)
+    compact(Home(home))
+    expected = sorted({made.record_id for made in records})
+    for died in deaths(home, tidied, monkeypatch):
+        assert rows_by_footers(died) == [row["record_id"] for row in visible(died)] == expected
+        tidied(died)
+        assert parquet_files(died) == live_files(died)
+
+
 def test_it_says_how_far_living_writers_are_sealed_when_no_other_file_does(home: Path) -> None:
     with CostTracker(home) as tracker:
         for number in (1, 2, 3):
@@ -214,6 +229,8 @@ def test_replaced_files_wait_for_publishing_and_then_for_readers(home: Path) -> 
         assert replaced <= parquet_files(home), "whoever opened the last one may still read them"
     tidied(home)
     assert parquet_files(home) == live_files(home)
+    with Manifest(Home(home)) as manifest:
+        assert manifest.retired() == []
 
 
 READER = """
