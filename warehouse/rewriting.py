@@ -176,13 +176,13 @@ def _usage_query(home: Home, segments: Iterable[Segment], rewriting: Rewriting) 
         f"{rewriting.usage_columns[name]} as {name}" if name in rewriting.usage_columns else name
         for name in USAGE_SCHEMA.names()
     ]
-    return f"select {', '.join(columns)} from {usage_relation(home, segments)} order by {', '.join(ORDER)}"
+    return f"select {', '.join(columns)} from {usage_relation(home, segments)}"
 
 
 def _prompts_query(home: Home, segments: Iterable[Segment], where: str) -> str:
     files = _files(home.prompts / segment.file for segment in segments if segment.prompts)
     columns = ", ".join(PROMPT_SCHEMA.names())
-    return f"select {columns} from {files} where {where} order by {', '.join(ORDER)}"
+    return f"select {columns} from {files} where {where}"
 
 
 def _no_rows(schema: pl.Schema) -> str:
@@ -197,7 +197,10 @@ def _files(paths: Iterable[Path]) -> str:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, option: str) -> None:
-    connection.execute(f"copy ({query}) to {literal(str(path))} (format parquet, compression zstd, {option})")
+    connection.execute(
+        f"copy (select * from ({query}) order by {', '.join(ORDER)}) to {literal(str(path))}"
+        f" (format parquet, compression zstd, {option})"
+    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
