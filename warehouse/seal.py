@@ -129,7 +129,7 @@ def _seal_stretch(home: Home, manifest: Manifest, stretch: Stretch, chunk: bytes
     settled = settle(rows, sealed, manifest.superseded())
     if bad:
         _keep_bad_lines(home, stretch, chunk, bad)
-    segments = write_segments(home, settled.rows, stretch)
+    segments = write_segments(home, settled.rows, stretch, superseded=settled.superseded, conflicts=settled.conflicts)
     manifest.commit_seal(stretch, segments, bad, settled.conflicts, settled.superseded)
     report.rows += settled.rows.height
     report.duplicates += settled.duplicates
