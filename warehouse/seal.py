@@ -81,7 +81,13 @@ class _Sealer:
         settled = settle(batch.rows, self._rows_of(files), superseded)
         if batch.bad:
             _keep_bad_lines(self._home, batch)
-        segments = write_segments(self._home, settled.rows, batch.stretch)
+        segments = write_segments(
+            self._home,
+            settled.rows,
+            batch.stretch,
+            superseded=settled.superseded,
+            conflicts=settled.conflicts,
+        )
         self._manifest.commit_seal(batch.stretch, segments, batch.bad, settled.conflicts, settled.superseded)
         ids.add(settled.rows, segments)
         superseded |= settled.superseded
@@ -96,9 +102,7 @@ class _Sealer:
         if not files:
             return None
         paths = [self._home.usage / file for file in files]
-        return pl.scan_parquet(
-            paths, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False
-        )
+        return pl.scan_parquet(paths, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False)
 
 
 def _keep_bad_lines(home: Home, batch: Batch) -> None:

@@ -101,9 +101,7 @@ def hashes_of(rows: pl.DataFrame) -> Hashes:
     # Ids are digests and UUIDs: their last 16 digits are as good as a hash of them.
     digits = texts.str.replace_all("-", "", literal=True).str.slice(-16)
     hashes = digits.str.decode("hex", strict=False).bin.reinterpret(dtype=pl.UInt64, endianness="big")
-    others = [
-        int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in texts.filter(hashes.is_null())
-    ]
+    others = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in texts.filter(hashes.is_null())]
     known: NDArray[np.uint64] = hashes.drop_nulls().to_numpy()
     together = np.sort(np.concatenate([known, np.array(others, dtype=np.uint64)]))
     return together[np.diff(together, prepend=~together[:1]) != 0]

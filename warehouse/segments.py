@@ -1,6 +1,8 @@
 """Writing segments: immutable Parquet files, durable before anything speaks of them."""
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +11,8 @@ import polars as pl
 
 from tracking.durable_files import replacing, sync_directory
 from tracking.home import Home
-from warehouse.manifest import Segment, Stretch
+from warehouse.manifest import Conflict, Segment, Stretch, segment_file
+from warehouse.provenance import Provenance
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA
 
 REQUESTS = (pl.col("charge_class") == "usage").cast(pl.Int64)
@@ -18,17 +21,35 @@ UNPRICED_REQUESTS = (pl.col("pricing_status") == "unpriced").cast(pl.Int64) - (
 ).fill_null(False).cast(pl.Int64)
 
 
-def write_segments(home: Home, rows: pl.DataFrame, stretch: Stretch) -> list[Segment]:
-    """Write rows (USAGE_SCHEMA and `prompt`) of one stretch of a journal, one segment a day."""
-    return [
-        _write_day(home, day, day_rows, stretch)
-        for (day,), day_rows in sorted(rows.partition_by("usage_date", as_dict=True).items())
-    ]
+def write_segments(
+    home: Home,
+    rows: pl.DataFrame,
+    stretch: Stretch,
+    *,
+    superseded: Iterable[str] = (),
+    conflicts: Iterable[Conflict] = (),
+) -> list[Segment]:
+    """Write rows (USAGE_SCHEMA and `prompt`) of one stretch of a journal, one segment a day.
+
+    What settling it found is kept in the footer of its first segment.
+    """
+    days = tuple(sorted(rows["usage_date"].unique()))
+    segments: list[Segment] = []
+    for day in days:
+        day_rows = rows if len(days) == 1 else rows.filter(pl.col("usage_date") == day)
+        provenance = Provenance(
+            journal=stretch.journal, journal_start=stretch.start, journal_end=stretch.end, days=days
+        )
+        if day == days[0]:
+            found = {"superseded": tuple(sorted(superseded)), "conflicts": tuple(conflicts)}
+            provenance = replace(provenance, **found)
+        segments.append(_write_day(home, day, day_rows, stretch, provenance))
+    return segments
 
 
-def _write_day(home: Home, day: date, rows: pl.DataFrame, stretch: Stretch) -> Segment:
-    rows = rows.sort("user_id", "occurred_at", "record_id")
-    prompts = rows.filter(pl.col("prompt").is_not_null()).select(PROMPT_SCHEMA.names())
+def _write_day(home: Home, day: date, rows: pl.DataFrame, stretch: Stretch, provenance: Provenance) -> Segment:
+    prompts = rows.select(PROMPT_SCHEMA.names()).drop_nulls("prompt")
+    rows = rows.select(USAGE_SCHEMA.names()).sort("user_id", "occurred_at", "record_id")
     totals = rows.select(
         requests=REQUESTS.sum(),
         token_count=pl.col("token_count").sum(),
@@ -36,10 +57,10 @@ def _write_day(home: Home, day: date, rows: pl.DataFrame, stretch: Stretch) -> S
         micro_usd=pl.col("micro_usd").sum(),
         unpriced_requests=UNPRICED_REQUESTS.sum(),
     ).row(0, named=True)
-    file = f"usage_date={day.isoformat()}/{stretch.name}.parquet"
+    file = segment_file(day, stretch.name)
     prompts_sha256 = _write(home.prompts / file, prompts) if prompts.height else None
     usage_file = home.usage / file
-    sha256 = _write(usage_file, rows.select(USAGE_SCHEMA.names()))
+    sha256 = _write(usage_file, rows, provenance.as_metadata())
     return Segment(
         name=stretch.name,
         usage_date=day,
@@ -59,11 +80,11 @@ def _write_day(home: Home, day: date, rows: pl.DataFrame, stretch: Stretch) -> S
     )
 
 
-def _write(path: Path, frame: pl.DataFrame) -> str:
+def _write(path: Path, frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> str:
     """Write one Parquet file durably (mode 0600); returns the SHA-256 of its bytes, hex."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     sync_directory(path.parent.parent)
     with replacing(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd")
+        frame.write_parquet(temporary, compression="zstd", metadata=metadata)
         with temporary.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
