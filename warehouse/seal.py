@@ -18,7 +18,8 @@ from warehouse.sealed_ids import SealedIds
 from warehouse.segments import write_segments
 from warehouse.settle import settle
 
-CHUNK_BYTES = 32 * 1024 * 1024
+CHUNK_BYTES = 22 * 1024 * 1024
+"""A full journal is three of these. The allocator hands blocks over 32 MiB back each time, which costs a tenth."""
 
 
 @dataclass(slots=True)
