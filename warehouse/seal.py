@@ -1,7 +1,5 @@
 """The sealer: turns complete journal lines into segments and makes them live in one transaction."""
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ from tracking.home import Home
 from warehouse.journal_batches import Batch, unsealed_batches
 from warehouse.locks import sealing
 from warehouse.manifest import Manifest
+from warehouse.quarantined_lines import entry_of
 from warehouse.schema import USAGE_SCHEMA
 from warehouse.sealed_ids import SealedIds
 from warehouse.segments import write_segments
@@ -107,15 +106,6 @@ class _Sealer:
 
 
 def _keep_bad_lines(home: Home, batch: Batch) -> None:
-    entries = [
-        {
-            "journal": batch.stretch.journal,
-            "offset": line.start,
-            "length": line.length,
-            "reason": line.reason,
-            "line_base64": base64.b64encode(batch.chunk[line.start - batch.stretch.start :][: line.length]).decode(),
-        }
-        for line in batch.bad
-    ]
-    content = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
-    replace_file(home.quarantine / f"{batch.stretch.name}.jsonl", content)
+    start = batch.stretch.start
+    entries = [entry_of(line, batch.chunk[line.start - start :][: line.length]) for line in batch.bad]
+    replace_file(home.quarantine / f"{batch.stretch.name}.jsonl", b"".join(entries))

@@ -13,7 +13,6 @@ from math import log
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracking.home import Home
 from warehouse.id_runs import Hashes, Holder, Run, merged, read_run, run_of, write_run
@@ -97,11 +96,20 @@ class SealedIds:
 
 def hashes_of(rows: pl.DataFrame) -> Hashes:
     """64 bits of every record's and event's id, sorted, each once."""
-    texts = pl.concat([rows["record_id"], rows["event_key"].drop_nulls().rename("record_id")])
-    # Ids are digests and UUIDs: their last 16 digits are as good as a hash of them.
-    digits = texts.str.replace_all("-", "", literal=True).str.slice(-16)
-    hashes = digits.str.decode("hex", strict=False).bin.reinterpret(dtype=pl.UInt64, endianness="big")
-    others = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in texts.filter(hashes.is_null())]
-    known: NDArray[np.uint64] = hashes.drop_nulls().to_numpy()
-    together = np.sort(np.concatenate([known, np.array(others, dtype=np.uint64)]))
+    together = np.sort(np.concatenate([hashed(rows["record_id"]), hashed(rows["event_key"].drop_nulls())]))
     return together[np.diff(together, prepend=~together[:1]) != 0]
+
+
+def hashed(ids: pl.Series) -> Hashes:
+    """64 bits of each id: ids are digests and UUIDs, whose last 16 digits are as good as a hash of them."""
+    digits = ids.str.replace_all("-", "", literal=True).str.slice(-16)
+    hashes = digits.str.decode("hex", strict=False).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+    if hashes.null_count():
+        others = ids.filter(hashes.is_null()).map_elements(_hash_of_text, return_dtype=pl.UInt64)
+        hashes = hashes.scatter(hashes.is_null().arg_true(), others)
+    known: Hashes = hashes.to_numpy()
+    return known
+
+
+def _hash_of_text(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
