@@ -251,6 +251,21 @@ class Manifest:
                 [(files.usage_date.isoformat(), files.name) for files in retired],
             )
 
+    def drop_prompts(self, day: date) -> None:
+        """The prompts of a day are live no longer; its rows are."""
+        with self._transaction():
+            self._connection.execute(
+                "update segments set prompts = 0, prompts_sha256 = null where usage_date = ?", (day.isoformat(),)
+            )
+
+    def forget_findings(self, conflicts: Iterable[str], superseded: Iterable[str]) -> None:
+        """Notes about records go with the records themselves, both given by `record_id`."""
+        with self._transaction():
+            for table, record_ids in (("conflicts", conflicts), ("superseded", superseded)):
+                self._connection.executemany(
+                    f"delete from {table} where record_id = ?", [(record_id,) for record_id in record_ids]
+                )
+
     def _add(self, segments: Iterable[Segment]) -> None:
         places = ", ".join("?" for _ in fields(Segment))
         self._connection.executemany(
