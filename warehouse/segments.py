@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import polars as pl
 
@@ -15,6 +15,14 @@ from tracking.home import Home
 from warehouse.manifest import Conflict, Segment, Stretch, segment_file
 from warehouse.provenance import Provenance
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA
+
+
+class Compression(TypedDict):
+    """How Polars compresses a Parquet file."""
+
+    compression: Literal["zstd"]
+    compression_level: int
+
 
 REQUESTS = (pl.col("charge_class") == "usage").cast(pl.Int64)
 UNPRICED_REQUESTS = (pl.col("pricing_status") == "unpriced").cast(pl.Int64) - (
@@ -30,6 +38,9 @@ TOTALS = {
     "unpriced_requests": UNPRICED_REQUESTS.sum(),
 }
 """What the rows of a segment sum to, exactly; what is NULL counts as none."""
+
+COMPRESSION: Compression = {"compression": "zstd", "compression_level": 1}
+"""Level 3, the default, takes a quarter longer and makes the same size."""
 
 ORDER = ("user_id", "occurred_at", "record_id")
 """How the rows of a segment are sorted, and its prompts."""
@@ -47,7 +58,7 @@ def write_segments(
 
     What settling it found is kept in the footer of its first segment.
     """
-    by_day = {day: day_rows for (day,), day_rows in sorted(rows.partition_by("usage_date", as_dict=True).items())}
+    by_day = {day: rows.filter(pl.col("usage_date") == day) for day in sorted(rows["usage_date"].unique())}
     provenance = Provenance(stretch.journal, stretch.start, stretch.end, days=tuple(by_day))
     found = replace(provenance, superseded=tuple(sorted(superseded)), conflicts=tuple(conflicts))
     return [
@@ -62,13 +73,11 @@ def _write_day(home: Home, day: date, rows: pl.DataFrame, name: str, provenance:
     usage = rows.select(USAGE_SCHEMA.names())
     file, metadata = segment_file(day, name), provenance.as_metadata()
     prompts_sha256 = (
-        write_durably(home.prompts / file, lambda path: prompts.write_parquet(path, compression="zstd"))
+        write_durably(home.prompts / file, lambda path: prompts.write_parquet(path, **COMPRESSION))
         if prompts.height
         else None
     )
-    sha256 = write_durably(
-        home.usage / file, lambda path: usage.write_parquet(path, compression="zstd", metadata=metadata)
-    )
+    sha256 = write_durably(home.usage / file, lambda path: usage.write_parquet(path, **COMPRESSION, metadata=metadata))
     return Segment(
         name=name,
         usage_date=day,
