@@ -1,6 +1,7 @@
 """The manifest: which segments are live, what they sum to, and how far each journal is sealed.
 
-SQLite with its rollback journal and `synchronous=FULL`: what is committed here survives a power loss.
+SQLite with its rollback journal and `synchronous=EXTRA`: what is committed here survives a power loss. (FULL does not
+sync the folder after the rollback journal is deleted: it may come back, and take back a commit.)
 """
 
 import sqlite3
@@ -121,7 +122,7 @@ class Manifest:
         try:
             self._path.chmod(0o600)
             self._connection.execute("pragma journal_mode = delete")
-            self._connection.execute("pragma synchronous = full")
+            self._connection.execute("pragma synchronous = extra")
             self._migrate(home)
         except BaseException as error:
             self._connection.close()

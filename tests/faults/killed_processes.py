@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -30,13 +31,9 @@ def main(home: Path, notes: Path, rounds: int, seed: int) -> None:
         reader = _forked(lambda: _read(home, notes))
         for number in range(rounds):
             _record(inherited, books.Call("parent", number), notes)
-            tracker = inherited if number % 2 else None
-            names = [f"writer-{number}-{each}" for each in range(WRITERS)]
-            durability = chance.choice(("process", "interval", "always"))
-            writers = [
-                _forked(lambda name=name: _write(tracker or CostTracker(home, durability=durability), name, notes))
-                for name in names
-            ]
+            own = partial(CostTracker, home, durability=chance.choice(("process", "interval", "always")))
+            make = own if number % 2 else lambda: inherited
+            writers = [_forked(partial(_write, make, f"writer-{number}-{each}", notes)) for each in range(WRITERS)]
             sealer = _forked(lambda: _seal(home))
             time.sleep(chance.uniform(0.005, 0.06))
             _kill([sealer])
@@ -67,7 +64,8 @@ def _kill(children: list[int]) -> None:
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, f"a child ended by itself: {status}"
 
 
-def _write(tracker: CostTracker, name: str, notes: Path) -> None:
+def _write(make: Callable[[], CostTracker], name: str, notes: Path) -> None:
+    tracker = make()
     for number in count():
         _record(tracker, books.Call(name, number), notes)
 
@@ -92,7 +90,9 @@ def _read(home: Path, notes: Path) -> None:
                 expected = sum(segment.row_count for segment in manifest.segments())
             rows = books.visible(home)
             if rows.total() < expected or len(rows) != rows.total() or not known <= rows.keys():
-                raise AssertionError(f"{expected} rows were live, {rows.total()} are read, {len(rows)} of them different")
+                raise AssertionError(
+                    f"{expected} rows were live, {rows.total()} are read, {len(rows)} of them different"
+                )
             known = set(rows)
             with (notes / "reads").open("a") as file:
                 file.write(".")

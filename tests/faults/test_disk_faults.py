@@ -1,4 +1,4 @@
-"""The disk fails, or the process dies, at any one request of a seal, a compaction or an erasure; then it is run again."""
+"""The disk fails, or the process dies, at any one request of maintenance to the disk; then it is run again."""
 
 import random
 import shutil

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: what `record()` returned for is there once, and nothing else but what was under way (I1-I3)."""
+"""`kill -9` at any moment: what `record()` returned for is there once, and nothing that was not attempted."""
 
 import subprocess
 import sys

@@ -48,7 +48,7 @@ def llm_cost(*arguments: object) -> list[str]:
 def traced(command: Sequence[str], log: Path, *options: str) -> subprocess.CompletedProcess[str]:
     names = ",".join(f"?{call}" for call in CHANGES)
     strace = ["strace", "-f", "-qq", "-y", "-o", str(log), "-e", f"trace={names}", *options]
-    # Not --seccomp-bpf: it leaves out injected signals. One thread, so that each run makes the same calls in the same order.
+    # Not --seccomp-bpf: it leaves out injected signals. One thread: each run makes the same calls in the same order.
     environment = os.environ | {"POLARS_MAX_THREADS": "1", "COLUMNS": "200"}
     return subprocess.run([*strace, *command], capture_output=True, text=True, env=environment, timeout=120)
 
