@@ -70,7 +70,7 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
                 # Retention took its prompts, and a crash came before the file was gone.
                 needed = folder == home.usage or live[name].prompts
             else:
-                needed = name in waiting or not _stands_elsewhere(home, manifest, name, {*live, *waiting})
+                needed = name in waiting or not stands_elsewhere(home, manifest, name, {*live, *waiting})
             if not needed:
                 file.unlink()
         for file in folder.glob(f"{days}/.*.tmp"):
@@ -79,7 +79,7 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
         shutil.rmtree(folder)
 
 
-def _stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str]) -> bool:
+def stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str]) -> bool:
     """Whether all that a file nobody speaks of holds is in live segments, or in a journal that is to be sealed."""
     usage = home.usage / name
     if usage.exists():

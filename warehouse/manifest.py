@@ -191,17 +191,43 @@ class Manifest:
     ) -> None:
         """Make segments live and move a journal's seal forward, all or nothing."""
         with self._transaction():
-            self._add(segments)
-            self._connection.executemany(
-                "insert or replace into quarantined values (?, ?, ?, ?)", [astuple(line) for line in quarantined]
-            )
-            self._connection.executemany(
-                "insert or ignore into conflicts values (?, ?)", [astuple(conflict) for conflict in conflicts]
-            )
-            self._connection.executemany(
-                "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
-            )
-            self._connection.execute("insert or replace into journals values (?, ?)", (stretch.journal, stretch.end))
+            self._add_sealed(segments, [stretch], quarantined, conflicts, superseded)
+
+    def rebuild(
+        self,
+        segments: Iterable[Segment],
+        retired: Iterable[Segment],
+        sealed: Iterable[Stretch],
+        quarantined: Iterable[QuarantinedLine],
+        conflicts: Iterable[Conflict],
+        superseded: Iterable[str],
+    ) -> None:
+        """Fill an empty manifest with what was sealed before, all or nothing."""
+        with self._transaction():
+            self._add_sealed(segments, sealed, quarantined, conflicts, superseded)
+            self._retire(retired)
+
+    def _add_sealed(
+        self,
+        segments: Iterable[Segment],
+        sealed: Iterable[Stretch],
+        quarantined: Iterable[QuarantinedLine],
+        conflicts: Iterable[Conflict],
+        superseded: Iterable[str],
+    ) -> None:
+        self._add(segments)
+        self._connection.executemany(
+            "insert or replace into quarantined values (?, ?, ?, ?)", [astuple(line) for line in quarantined]
+        )
+        self._connection.executemany(
+            "insert or ignore into conflicts values (?, ?)", [astuple(conflict) for conflict in conflicts]
+        )
+        self._connection.executemany(
+            "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
+        )
+        self._connection.executemany(
+            "insert or replace into journals values (?, ?)", [(stretch.journal, stretch.end) for stretch in sealed]
+        )
 
     def swap(self, outs: Iterable[Segment], ins: Iterable[Segment]) -> None:
         """Make `ins` live in place of `outs`, all or nothing; the files of `outs` become retired ones.
@@ -209,17 +235,22 @@ class Manifest:
         Raises:
             LedgerError: one of `outs` is not live.
         """
-        now = datetime.now(UTC)
+        outs = list(outs)
         with self._transaction():
             for segment in outs:
                 place = (segment.usage_date.isoformat(), segment.name)
                 gone = self._connection.execute("delete from segments where usage_date = ? and name = ?", place)
                 if gone.rowcount != 1:
                     raise LedgerError(f"segment {segment.file} cannot be replaced, it is not live")
-                self._connection.execute(
-                    "insert into retired (usage_date, name, retired_at) values (?, ?, ?)", (*place, now.isoformat())
-                )
+            self._retire(outs)
             self._add(ins)
+
+    def _retire(self, segments: Iterable[Segment]) -> None:
+        now = datetime.now(UTC).isoformat()
+        self._connection.executemany(
+            "insert into retired (usage_date, name, retired_at) values (?, ?, ?)",
+            [(segment.usage_date.isoformat(), segment.name, now) for segment in segments],
+        )
 
     def retired(self) -> list[Retired]:
         """Every pair of files that waits to be deleted, by day and name."""

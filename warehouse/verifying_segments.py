@@ -3,7 +3,6 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from warehouse.manifest import Manifest, Segment
 from warehouse.provenance import Provenance
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA
 from warehouse.sealed_ids import hashed
-from warehouse.segments import REQUESTS, UNPRICED_REQUESTS
+from warehouse.segments import TOTALS, exact_totals
 
 BLOCK_BYTES = 1 << 20
 COLUMNS = (
@@ -91,16 +90,8 @@ class SegmentVerifier:
             return None
 
     def _compare_rows(self, path: Path, segment: Segment, rows: pl.DataFrame) -> None:
-        totals = rows.select(
-            row_count=pl.len(),
-            requests=REQUESTS.sum(),
-            token_count=pl.col("token_count").sum(),
-            cost_usd=pl.col("cost_usd").sum(),
-            micro_usd=pl.col("micro_usd").sum(),
-            unpriced_requests=UNPRICED_REQUESTS.sum(),
-        ).row(0, named=True)
-        for name, total in totals.items():
-            self._findings.differs(path, f"{name} of its rows", getattr(segment, name), total or Decimal(0))
+        for name, total in exact_totals(rows.select(**TOTALS).row(0, named=True)).items():
+            self._findings.differs(path, f"{name} of its rows", getattr(segment, name), total)
         days = pl.concat([rows["usage_date"], rows["occurred_at"].dt.date()]).unique()
         for day in days.filter(days != segment.usage_date):
             self._findings.problem(path, f"holds a row of {day}, expected only {segment.usage_date}")
