@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from books import LONG, Tally, calls, record_all, sealed_and_visible, visible
-from tracing import Moment, inject, llm_cost, moments, pytestmark_strace
+from books import LONG, Tally
+from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readable
+from tracing import Moment, inject, moments, pytestmark_strace
 
 pytestmark = pytestmark_strace
 
-SAMPLE = 4
-FAULTS = {"killed": "signal=SIGKILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
-RECORDED = {writer: calls(writer, 40) for writer in ("one", "two", "three")}
-ALL = [call for each in RECORDED.values() for call in each]
+SAMPLE = 2
+FAULTS = {"killed": "signal=SIGKILL", "EIO": "error=EIO"} | ({"ENOSPC": "error=ENOSPC"} if LONG else {})
 
 
 def chosen(possible: Sequence[Moment], fault: str) -> Sequence[Moment]:
@@ -33,31 +32,23 @@ def chosen(possible: Sequence[Moment], fault: str) -> Sequence[Moment]:
     return [*first.values(), *rest][:SAMPLE]
 
 
-@pytest.fixture
-def partly_sealed(tmp_path: Path) -> Path:
-    """A home with a segment, and with two journals whose writers are gone; some of their rows are sealed already."""
-    home = tmp_path / "home"
-    record_all(home, RECORDED["one"])
-    assert sealed_and_visible(home).total() == len(RECORDED["one"])
-    record_all(home, RECORDED["two"] + RECORDED["one"][:5])
-    record_all(home, RECORDED["three"] + RECORDED["two"][:5])
-    return home
-
-
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_seal_whose_nth_request_to_the_disk_is(fault: str, tmp_path: Path, partly_sealed: Path, tally: Tally) -> None:
-    log, target = tmp_path / "strace.log", tmp_path / "trial"
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_nth_request_of_maintenance_to_the_disk(name: str, fault: str, tmp_path: Path, tally: Tally) -> None:
+    operation = OPERATIONS[name]
+    ledger, log, target = tmp_path / "ledger", tmp_path / "strace.log", tmp_path / "trial"
+    make_ledger(ledger)
 
     def anew() -> list[str]:
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(partly_sealed, target)
-        return llm_cost("seal", "--home", target)
+        shutil.copytree(ledger, target)
+        return operation.command(target)
 
     for moment in chosen(moments(anew(), log, target), fault):
         done = inject(anew(), log, moment, FAULTS[fault])
         assert "Traceback" not in done.stderr, (moment, done.stderr)
         assert done.returncode in ((-9, 137) if fault == "killed" else (0, 2)), (moment, done)
-        # Whoever reads before it is run again sees what was sealed, each row once.
-        tally.count(visible(target), RECORDED["one"], ALL)
-        tally.count(sealed_and_visible(target), ALL)
+        # Whoever reads before it is done again sees what was sealed, each row once.
+        tally.count(readable(target), SEALED, ALL)
+        tally.count(completed(target, operation), ALL)
         assert not list((target / "journal").iterdir())
