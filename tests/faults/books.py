@@ -59,17 +59,20 @@ def seen(call: Call) -> Seen:
     return Seen(call.writer, call.number, call.input_tokens + 50, cost_of(call.input_tokens))
 
 
-def record(tracker: CostTracker, call: Call, **options: Any) -> LLMUsageRecord:
+def record(tracker: CostTracker, call: Call, *, without_id: bool = False) -> LLMUsageRecord:
     usage = {"prompt_tokens": call.input_tokens, "completion_tokens": 50, "total_tokens": call.input_tokens + 50}
     return tracker.record(
-        llm_response={"id": f"{call.writer}-{call.number}", "model": "gpt-4o", "usage": usage},
+        llm_response={
+            "id": None if without_id else f"{call.writer}-{call.number}",
+            "model": "gpt-4o",
+            "usage": usage,
+        },
         provider="openai",
         user=call.writer,
         trackable=("Assignment", call.number),
         request_type="generate_rubric",
         prompt=f"Grade essay {call.number} of {call.writer}.",
         occurred_at=call.at,
-        **options,
     )
 
 

@@ -22,8 +22,8 @@ def tally(request: pytest.FixtureRequest, record_property: Callable[[str, object
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not LONG:
         return
-    reports = [report for kind in ("passed", "failed", "error") for report in terminalreporter.stats.get(kind, [])]
-    tallies = [value for report in reports for name, value in report.user_properties if name == "tally"]
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    tallies = [value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "tally"]
     table = Table(*Tally.__dataclass_fields__, title="Faults", title_justify="left", title_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"

@@ -2,11 +2,12 @@
 
 import random
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from books import LONG, Tally
+from books import LONG, Call, Tally, calls, sealed_and_visible
 from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readable
 from tracing import Moment, inject, moments, pytestmark_strace
 
@@ -30,6 +31,49 @@ def chosen(possible: Sequence[Moment], fault: str) -> Sequence[Moment]:
     first = {moment.call: moment for moment in shuffled}
     rest = [moment for moment in shuffled if moment not in first.values()]
     return [*first.values(), *rest][:SAMPLE]
+
+
+WRITER = """
+import os, sys
+sys.path.insert(0, {here!r})
+from books import calls, record
+from tracking import CostTracker, LedgerError
+notes = os.open({notes!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def attempt(what, *arguments):
+    try:
+        return what(*arguments)
+    except LedgerError as error:
+        print(error)
+while not (tracker := attempt(lambda: CostTracker({home!r}, durability={durability!r}))):
+    pass
+for call in calls("writer", 6):
+    if attempt(record, tracker, call):
+        os.pwritev(notes, [b"%d\\n" % call.number], 2 * call.number)
+attempt(tracker.close)
+"""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("durability", ["interval", "always"])
+def test_nth_request_of_a_writer_to_the_disk(durability: str, fault: str, tmp_path: Path, tally: Tally) -> None:
+    """An error is a `LedgerError`, and the next call is recorded again."""
+    home, notes, log = tmp_path / "home", tmp_path / "notes", tmp_path / "strace.log"
+    here = str(Path(__file__).parent)
+    code = WRITER.format(here=here, notes=str(notes), home=str(home), durability=durability)
+
+    def anew() -> list[str]:
+        shutil.rmtree(home, ignore_errors=True)
+        notes.unlink(missing_ok=True)
+        return [sys.executable, "-c", code]
+
+    possible = moments(anew(), log, home)
+    for moment in possible if LONG else random.Random(fault).sample(possible, SAMPLE + 2):
+        done = inject(anew(), log, moment, FAULTS[fault])
+        assert done.returncode in ((-9, 137) if fault == "killed" else (0,)), (moment, done)
+        acknowledged = [Call("writer", int(number)) for number in notes.read_text().replace("\0", "").split()]
+        assert fault == "killed" or len(acknowledged) >= 4
+        rows = sealed_and_visible(home) if (home / "ledger.toml").exists() else {}
+        tally.count(rows, acknowledged, calls("writer", 6))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

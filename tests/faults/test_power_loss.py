@@ -31,7 +31,7 @@ os._exit(0)
 """
 EXTREMES = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
 """How probable it is that an unsynced name, and unsynced data, is there."""
-RANDOM = 6 if LONG else 1
+RANDOM = 2 if LONG else 1
 
 
 @dataclass(slots=True)
@@ -105,8 +105,10 @@ def test_power_fails_while_calls_are_recorded(durability: str, tmp_path: Path, t
         disk.apply(step)
         progress.note(step, notes)
     assert progress.acknowledged == 6
-    # And no more than that is promised: three were recorded long before the end, three at the very end.
-    assert (progress.owed, lost) == {"process": (0, 6), "interval": (3, 3), "always": (6, 0)}[durability]
+    # Three were recorded long before the end, three at the very end. And no more is promised than is owed.
+    owed = {"process": range(1), "interval": range(3, 7), "always": range(6, 7)}
+    assert progress.owed in owed[durability]
+    assert lost == progress.acknowledged - progress.owed
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
