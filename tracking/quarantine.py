@@ -30,11 +30,16 @@ class Quarantine:
         entry = refusal(reason, answer) | {"refused_at": datetime.now(UTC).isoformat(), **context}
         line = (json.dumps(entry, default=str) + "\n").encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        path = self._path
         try:
             write_all(descriptor, line)
+        except OSError:
+            # It may end in half a line: the next one goes to another file.
+            self._path = None
+            raise
         finally:
             os.close(descriptor)
-        return self._path
+        return path
 
 
 def refusal(reason: Exception, answer: object) -> dict[str, Any]:

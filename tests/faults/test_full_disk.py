@@ -1,5 +1,6 @@
 """A disk with no room left: a clear error, nothing acknowledged is lost, and once there is room all goes on."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from books import LONG, Call, Tally, calls, record, record_all, sealed_and_visib
 
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
+from tracking.quarantine import Quarantine
 from warehouse.seal import seal
 
 SIZE = 1024 * 1024
@@ -85,3 +87,30 @@ def test_a_disk_too_full_to_seal_by_any_number_of_pages(small_disk: Path, tally:
         tally.count(sealed_and_visible(home), first + rest)
         shutil.rmtree(home)
     assert refused > 2
+
+
+def test_a_refused_call_half_kept_spoils_no_other(small_disk: Path) -> None:
+    quarantine = Quarantine(small_disk)
+    kept = 0
+    filler = fill(small_disk, leaving=PAGE)
+    with pytest.raises(OSError, match="No space left on device"):
+        while True:
+            quarantine.keep(ValueError("n" * 300), {"usage": {"n": kept}}, {})
+            kept += 1
+    filler.unlink()
+    quarantine.keep(ValueError("room"), {"usage": {"n": kept}}, {})
+    first, second = sorted(small_disk.iterdir(), key=lambda path: -path.stat().st_size)
+    assert [json.loads(line)["answer"]["usage"]["n"] for line in first.read_text().splitlines()[:kept]] == [
+        *range(kept)
+    ]
+    assert json.loads(second.read_text())["reason"] == "room"
+
+
+def test_a_read_only_disk_is_refused(small_disk: Path) -> None:
+    record_all(small_disk / "home", calls("writer", 3))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for home in (small_disk / "home", small_disk / "another"):
+        with pytest.raises(LedgerError, match=r"is not writable|cannot be used: Read-only file system"):
+            CostTracker(home)
+    with pytest.raises(LedgerError):
+        seal(Home(small_disk / "home"))
