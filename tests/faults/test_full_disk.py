@@ -13,6 +13,7 @@ from tracking import CostTracker, LedgerError
 from tracking.home import Home
 from tracking.quarantine import Quarantine
 from warehouse.seal import seal
+from warehouse.verification import verify
 
 SIZE = 1024 * 1024
 PAGE = 4096
@@ -65,6 +66,7 @@ def test_a_disk_that_fills_up_while_calls_are_recorded(durability: str, small_di
             number += 1
         assert acknowledged[-1].number < number - 5
     tally.count(sealed_and_visible(home), acknowledged)
+    assert verify(Home(home)).quarantined == 0
 
 
 def test_a_disk_too_full_to_seal_by_any_number_of_pages(small_disk: Path, tally: Tally) -> None:

@@ -3,7 +3,28 @@
 import shutil
 from pathlib import Path
 
-from books import LONG, Tally, calls, record_all, sealed_and_visible
+from books import LONG, Tally, calls, record, record_all, sealed_and_visible
+
+from tracking import CostTracker
+
+
+def test_journals_that_come_back_with_calls_nobody_can_tell_apart(tmp_path: Path, tally: Tally) -> None:
+    """Such a row has an id of its own, made when it was recorded. It may stand in two journals: after a failed sync the
+    writer writes it anew."""
+    home, kept = tmp_path / "home", tmp_path / "kept"
+    recorded = calls("nameless", 20)
+    for trial in range(20 if LONG else 4):
+        shutil.rmtree(home, ignore_errors=True)
+        with CostTracker(home) as tracker:
+            for call in recorded:
+                record(tracker, call, without_id=True)
+        shutil.copytree(home / "journal", kept, dirs_exist_ok=True)
+        if trial % 2:
+            sealed_and_visible(home)
+        for journal in kept.iterdir():
+            shutil.copy(journal, home / "journal" / f"again-{journal.name}")
+        shutil.rmtree(kept)
+        tally.count(sealed_and_visible(home), recorded)
 
 
 def test_calls_delivered_again_and_again(tmp_path: Path, tally: Tally) -> None:
