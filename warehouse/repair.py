@@ -191,14 +191,14 @@ def _fill(manifest: Manifest, made: Plan, lines: list[QuarantinedLine]) -> None:
 
 
 def _keep_old(home: Home) -> Path | None:
-    """Keep the old manifest, and the rollback journal that belongs to it and to no other."""
-    if not home.manifest.exists():
-        return None
+    """Keep the old manifest, and the rollback journal that SQLite would otherwise apply to the new one."""
     kept = home.manifest.with_name(f"{home.manifest.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-    os.link(home.manifest, kept)
     rollback = home.manifest.with_name(f"{home.manifest.name}-journal")
     if rollback.exists():
         rollback.rename(f"{kept}-journal")
+    if not home.manifest.exists():
+        return None
+    os.link(home.manifest, kept)
     return kept
 
 

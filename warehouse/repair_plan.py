@@ -139,11 +139,9 @@ def _drop_unfinished(home: Home, found: dict[str, _Found], made: Plan) -> None:
     """Where a journal still exists, a stretch counts only with the segments of all its days."""
     gone = {segment.file for segment in made.replaced}
     gone |= {file for each in found.values() for file in each.provenance.replaces}
-    covered: defaultdict[tuple[date, str], int] = defaultdict(int)
+    held: defaultdict[date, list[Stretch]] = defaultdict(list)
     for each in found.values():
-        for stretch in each.provenance.covers:
-            key = (each.segment.usage_date, stretch.journal)
-            covered[key] = max(covered[key], stretch.end)
+        held[each.segment.usage_date] += each.provenance.stretches
     # One that was damaged was finished all the same: the others of its stretch are what is left of it.
     damaged = {f"{damage.path.parent.name}/{damage.path.name}" for damage in made.damaged}
     for file, each in list(found.items()):
@@ -154,7 +152,7 @@ def _drop_unfinished(home: Home, found: dict[str, _Found], made: Plan) -> None:
                 if (other := segment_file(day, stretch.name)) not in found
                 and other not in gone
                 and other not in damaged
-                and covered[day, stretch.journal] < stretch.end
+                and not any(_contains(other_stretch, stretch) for other_stretch in held[day])
             ]
             if missing and (home.journal / stretch.journal).exists():
                 made.unfinished.append(found.pop(file).segment)
@@ -192,15 +190,12 @@ def _reach(each: _Found) -> tuple[bool, int]:
 
 
 def _tell_how_far_sealed(home: Home, made: Plan) -> None:
-    stretches = [stretch for _, provenance in made.live for stretch in provenance.stretches]
-    for stretch in stretches:
-        made.sealed[stretch.journal] = max(made.sealed.get(stretch.journal, 0), stretch.end)
+    for _, provenance in made.live:
+        for stretch in provenance.stretches:
+            made.sealed[stretch.journal] = max(made.sealed.get(stretch.journal, 0), stretch.end)
     # What is still in a journal is sealed again; of the rows behind it none counts twice.
     again = [stretch_named(damage.path.stem) for damage in made.damaged if damage.path.is_relative_to(home.usage)]
-    for segment in made.unfinished:
-        stretch = stretch_named(segment.name)
-        if stretch is not None and not any(_contains(other, stretch) for other in stretches):
-            again.append(stretch)
+    again += [stretch_named(segment.name) for segment in made.unfinished]
     for stretch in again:
         if stretch is not None and (home.journal / stretch.journal).exists():
             made.sealed[stretch.journal] = min(made.sealed.get(stretch.journal, 0), stretch.start)

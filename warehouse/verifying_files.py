@@ -116,9 +116,9 @@ def verify_ids(home: Home, findings: Findings) -> None:
 
 
 def verify_modes(home: Home, findings: Findings) -> None:
-    """Check that nobody but the owner can read what the ledger wrote itself."""
+    """Check that nobody but the owner can read what the ledger wrote itself; a temporary file gets its mode last."""
     folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.root / "ids")
-    below = [path for folder in folders for path in folder.rglob("*")]
+    below = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
     for path in (*folders, home.manifest, home.build_database, home.warehouse_database, *below):
         try:
             mode = path.stat().st_mode

@@ -48,20 +48,22 @@ class SegmentVerifier:
         self.notes_in_footers: set[tuple[str | None, str]] = set()
         """Conflicts (event and record) and superseded records (no event) that footers speak of."""
         self.footers_complete = True
-        """Whether every segment has a footer of ours; the first version wrote none."""
+        """Whether every segment has a footer that could be read; the first version wrote none."""
 
     def verify(self, segment: Segment) -> None:
         path = self._home.usage / segment.file
         problems = len(self._findings.problems)
         rows = self._rows(path, segment)
-        if rows is not None:
+        if rows is None:
+            self.footers_complete = False
+        else:
             self._compare_rows(path, segment, rows)
         self._verify_prompts(segment, rows)
-        if len(self._findings.problems) > problems and not self._still_live(segment):
+        if len(self._findings.problems) > problems and not self._is_live(segment):
             # It was replaced while it was being looked at, and its files may be gone.
             del self._findings.problems[problems:]
 
-    def _still_live(self, segment: Segment) -> bool:
+    def _is_live(self, segment: Segment) -> bool:
         with Manifest(self._home) as manifest:
             return segment in manifest.segments()
 
@@ -85,7 +87,7 @@ class SegmentVerifier:
                 path, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False
             )
             return rows.select(COLUMNS).collect()
-        except pl.exceptions.PolarsError as error:
+        except (OSError, pl.exceptions.PolarsError) as error:
             self._findings.problem(path, f"cannot be read as Parquet: {error}")
             return None
 
@@ -106,6 +108,7 @@ class SegmentVerifier:
             provenance = Provenance.read(path)
         except LedgerError as error:
             self._findings.problem(path, str(error))
+            self.footers_complete = False
             return
         if provenance is None:
             self.footers_complete = False
@@ -124,7 +127,11 @@ class SegmentVerifier:
             return
         if not self._is_intact(path, segment.prompts_sha256):
             return
-        prompts = pl.read_parquet(path, columns=["record_id"], schema=PROMPT_SCHEMA, hive_partitioning=False)
+        try:
+            prompts = pl.read_parquet(path, columns=["record_id"], schema=PROMPT_SCHEMA, hive_partitioning=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self._findings.problem(path, f"cannot be read as Parquet: {error}")
+            return
         self._findings.differs(path, "its number of prompts", segment.prompts, prompts.height)
         if rows is not None and prompts.join(rows, on="record_id", how="anti").height:
             self._findings.problem(path, "holds the prompt of a record that its segment does not hold")
@@ -146,8 +153,9 @@ class SegmentVerifier:
         places: defaultdict[str, list[str]] = defaultdict(list)
         for file, hashes in self._records.items():
             among = np.isin(hashes, doubled)
-            if among.any():
-                rows = pl.read_parquet(self._home.usage / file, columns=["record_id"], hive_partitioning=False)
+            path = self._home.usage / file
+            if among.any() and path.exists():
+                rows = pl.read_parquet(path, columns=["record_id"], hive_partitioning=False)
                 for record_id in rows["record_id"].filter(pl.Series(among)):
                     places[record_id].append(file)
         for record_id, files in places.items():

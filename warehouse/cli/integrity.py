@@ -1,11 +1,13 @@
-"""Commands that keep the ledger whole: verify, repair."""
+"""Commands that keep the ledger whole: verify, repair, backup, restore."""
 
 from dataclasses import asdict, astuple, fields
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tracking.home import Home
+from warehouse.backup import CopyReport, backup, restore
 from warehouse.cli.output import HomeOption, JsonOption, home_of, progress_bar, say, say_json, say_table
 from warehouse.findings import Finding
 from warehouse.repair import RepairReport, Totals, repair
@@ -15,6 +17,10 @@ from warehouse.verification import VerifyReport, verify
 def register(app: typer.Typer) -> None:
     app.command(name="verify", epilog="Example: llm-cost verify --home /var/lib/llm-cost")(verify_)
     app.command(name="repair", epilog="Example: llm-cost repair --dry-run")(repair_)
+    app.command(name="backup", epilog="Example: llm-cost backup /mnt/backups/2026-11-22")(backup_)
+    app.command(name="restore", epilog="Example: llm-cost restore /mnt/backups/2026-11-22 --home /var/lib/llm-cost")(
+        restore_
+    )
 
 
 def verify_(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -53,6 +59,47 @@ def repair_(
         _say_repair(report, dry_run=dry_run)
     if report.lost:
         raise typer.Exit(1)
+
+
+def backup_(
+    directory: Annotated[Path, typer.Argument(help="Where the copy is to be: an empty folder, or none yet.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy everything that cannot be derived, while writers go on. Each file's checksum is checked on the way.
+
+    The copy is a home itself. Reports are left out: `llm-cost build` makes them anew.
+    """
+    source = home_of(home)
+    with progress_bar("backing up", _bytes_to_copy(source)) as advance:
+        report = backup(source, directory, advance)
+    _say_copy("Backed up", report, directory, as_json=as_json)
+
+
+def restore_(
+    directory: Annotated[Path, typer.Argument(help="A backup.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a backup to a home that is empty or not there yet. `llm-cost build` then makes the reports."""
+    target = home_of(home)
+    with progress_bar("restoring", _bytes_to_copy(Home(directory))) as advance:
+        report = restore(directory, target, advance)
+    _say_copy("Restored", report, target.root, as_json=as_json)
+
+
+def _bytes_to_copy(home: Home) -> int:
+    return _bytes_of_segments(home) + sum(file.stat().st_size for file in home.journal.glob("*.log"))
+
+
+def _say_copy(done: str, report: CopyReport, target: Path, *, as_json: bool) -> None:
+    if as_json:
+        say_json(asdict(report))
+        return
+    say(
+        f"{done} {report.segments:,} segments with {report.rows:,} rows and {report.cost_usd:,f} USD: "
+        f"{report.files:,} files, {report.bytes:,} bytes in {target}"
+    )
 
 
 def _say_repair(report: RepairReport, *, dry_run: bool) -> None:
