@@ -163,7 +163,10 @@ class Manifest:
         """Every live segment, by day and name."""
         columns = ", ".join(field.name for field in fields(Segment))
         rows = self._connection.execute(f"select {columns} from segments order by usage_date, name")
-        return [_as_segment(row) for row in rows]
+        try:
+            return [_as_segment(row) for row in rows]
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise LedgerError(f"manifest {self._path} is damaged, a segment's entry is unreadable: {error}") from error
 
     def sealed_bytes(self, journal: str) -> int:
         """How many bytes of a journal are sealed or quarantined."""
