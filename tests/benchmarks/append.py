@@ -72,6 +72,7 @@ def _show(title: str, contenders: dict[str, Contender], shared_by_eight: tuple[s
 def _latencies(contender: Contender, processes: int, *, shared: bool) -> list[int]:
     """Nanoseconds of each append that `processes` make at the same time, for SECONDS."""
     context = multiprocessing.get_context("fork")
+    # Not in /tmp: that may be in memory, where a sync costs nothing.
     with tempfile.TemporaryDirectory(dir=".") as folder:
         start = context.Barrier(processes)
         files = [Path(folder) / f"latencies-{number}" for number in range(processes)]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from books import LONG, Call, Tally, calls, sealed_and_visible
 from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readable
-from tracing import Moment, inject, moments, pytestmark_strace
+from tracing import Moment, inject, moments, needs_strace
 
-pytestmark = pytestmark_strace
+pytestmark = needs_strace
 
 SAMPLE = 2
 FAULTS = {"killed": "signal=SIGKILL", "EIO": "error=EIO"} | ({"ENOSPC": "error=ENOSPC"} if LONG else {})

@@ -10,9 +10,9 @@ import pytest
 from books import LONG, Tally, calls, sealed_and_visible
 from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readable
 from power import Disk, Step, trace
-from tracing import pytestmark_strace
+from tracing import needs_strace
 
-pytestmark = pytestmark_strace
+pytestmark = needs_strace
 
 WRITER = """
 import os, sys, time

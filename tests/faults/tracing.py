@@ -31,7 +31,7 @@ CHANGES = (
 )
 """The system calls that change files or make changes last."""
 
-pytestmark_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs Debian's strace")
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs Debian's strace")
 
 
 class Moment(NamedTuple):

@@ -1,5 +1,6 @@
 """The journal keeps what it acknowledged: whole lines, under threads, forks, kills, full disks and failing syncs."""
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -113,6 +114,22 @@ def test_threads_write_whole_lines(home: Path, journal_records: JournalReader) -
     written = [row["record_id"] for row in journal_records(home)]
     assert len(written) == 8 * 200
     assert sorted(written) == sorted(ids)
+
+
+@pytest.mark.parametrize("durability", ["interval", "always"])
+def test_coroutines_record_side_by_side(home: Path, journal_records: JournalReader, durability: Any) -> None:
+    async def work(tracker: CostTracker, number: int) -> None:
+        await asyncio.sleep(0)
+        record(tracker, number)
+        await asyncio.to_thread(record, tracker, -number)
+
+    async def main() -> None:
+        with CostTracker(home, durability=durability) as tracker:
+            await asyncio.gather(*(work(tracker, number) for number in range(1, 40)))
+
+    asyncio.run(main())
+    written = sorted(int(row["user_id"]) for row in journal_records(home))
+    assert written == [number for number in range(-39, 40) if number]
 
 
 def locked(path: Path) -> bool:
