@@ -617,25 +617,34 @@ import signal, sys, time
 from pathlib import Path
 from tracking.journal import JournalWriter, encode_line
 writer = JournalWriter(Path({directory!r}), {durability!r}, rotate_bytes=20_000)
-acknowledged, handled, appending = [], 0, False
+acknowledged, handled, depth, appending = [], 0, 0, False
 class Interrupted(Exception): pass
 def append(name, number):
     line = encode_line(b'{{"%s":%d}}' % (name, number))
     writer.append(line)
     acknowledged.append(line)
+def interrupt_soon():
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
 def handle(*_):
-    global handled
-    handled += 1
-    append(b"signal", handled)
-    if handled % 7 == 0:
-        writer.flush()
-    if handled % 50 == 0:
-        writer.close()
-    if handled % 3 == 0 and appending:
+    global handled, depth
+    handled, depth = handled + 1, depth + 1
+    number = handled
+    if depth < 3:
+        interrupt_soon()
+    try:
+        append(b"signal", number)
+        if number % 7 == 0:
+            writer.flush()
+        if number % 50 == 0:
+            writer.close()
+    finally:
+        depth -= 1
+        interrupt_soon()
+    if number % 3 == 0 and appending:
         raise Interrupted
 signal.signal(signal.SIGALRM, handle)
-signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-started, number = time.monotonic(), 0
+interrupt_soon()
+number = 0
 while handled < {times}:
     number += 1
     try:
