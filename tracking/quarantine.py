@@ -30,15 +30,17 @@ class Quarantine:
         entry = refusal(reason, answer) | {"refused_at": datetime.now(UTC).isoformat(), **context}
         line = (json.dumps(entry, default=str) + "\n").encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
-        size = os.fstat(descriptor).st_size
+        path, size = self._path, os.fstat(descriptor).st_size
         try:
             write_all(descriptor, line)
         except OSError:
+            self._path = None  # it may end in half a line: the next one goes to another file
             os.ftruncate(descriptor, size)
+            self._path = path
             raise
         finally:
             os.close(descriptor)
-        return self._path
+        return path
 
 
 def refusal(reason: Exception, answer: object) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The manifest: which segments are live, what they sum to, and how far each journal is sealed.
 
-SQLite with its rollback journal and `synchronous=FULL`: what is committed here survives a power loss.
+SQLite with its rollback journal and `synchronous=EXTRA`: what is committed here survives a power loss. (FULL does not
+sync the folder after the rollback journal is deleted: it may come back, and take back a commit.)
 """
 
 import sqlite3
@@ -113,7 +114,7 @@ class Manifest:
         try:
             self._path.chmod(0o600)
             self._connection.execute("pragma journal_mode = delete")
-            self._connection.execute("pragma synchronous = full")
+            self._connection.execute("pragma synchronous = extra")
             self._migrate(home)
         except BaseException as error:
             self._connection.close()
@@ -162,7 +163,10 @@ class Manifest:
         """Every live segment, by day and name."""
         columns = ", ".join(field.name for field in fields(Segment))
         rows = self._connection.execute(f"select {columns} from segments order by usage_date, name")
-        return [_as_segment(row) for row in rows]
+        try:
+            return [_as_segment(row) for row in rows]
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise LedgerError(f"manifest {self._path} is damaged, a segment's entry is unreadable: {error}") from error
 
     def sealed_bytes(self, journal: str) -> int:
         """How many bytes of a journal are sealed or quarantined."""

@@ -1,5 +1,6 @@
 """The journal keeps what it acknowledged: whole lines, under threads, forks, kills, full disks and failing syncs."""
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -113,6 +114,22 @@ def test_threads_write_whole_lines(home: Path, journal_records: JournalReader) -
     written = [row["record_id"] for row in journal_records(home)]
     assert len(written) == 8 * 200
     assert sorted(written) == sorted(ids)
+
+
+@pytest.mark.parametrize("durability", ["interval", "always"])
+def test_coroutines_record_side_by_side(home: Path, journal_records: JournalReader, durability: Any) -> None:
+    async def work(tracker: CostTracker, number: int) -> None:
+        await asyncio.sleep(0)
+        record(tracker, number)
+        await asyncio.to_thread(record, tracker, -number)
+
+    async def main() -> None:
+        with CostTracker(home, durability=durability) as tracker:
+            await asyncio.gather(*(work(tracker, number) for number in range(1, 40)))
+
+    asyncio.run(main())
+    written = sorted(int(row["user_id"]) for row in journal_records(home))
+    assert written == [number for number in range(-39, 40) if number]
 
 
 def locked(path: Path) -> bool:
@@ -600,29 +617,34 @@ import signal, sys, time
 from pathlib import Path
 from tracking.journal import JournalWriter, encode_line
 writer = JournalWriter(Path({directory!r}), {durability!r}, rotate_bytes=20_000)
-acknowledged, handled, appending = [], 0, False
+acknowledged, handled, depth, appending = [], 0, 0, False
 class Interrupted(Exception): pass
 def append(name, number):
     line = encode_line(b'{{"%s":%d}}' % (name, number))
     writer.append(line)
     acknowledged.append(line)
+def interrupt_soon():
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
 def handle(*_):
-    global handled
-    handled += 1
-    append(b"signal", handled)
-    if handled % 7 == 0:
-        writer.flush()
-    if handled % 50 == 0:
-        writer.close()
-    # The next one only now: on a slow disk they would nest without end.
-    arm()
-    if handled % 3 == 0 and appending:
+    global handled, depth
+    handled, depth = handled + 1, depth + 1
+    number = handled
+    if depth < 3:
+        interrupt_soon()
+    try:
+        append(b"signal", number)
+        if number % 7 == 0:
+            writer.flush()
+        if number % 50 == 0:
+            writer.close()
+    finally:
+        depth -= 1
+        interrupt_soon()
+    if number % 3 == 0 and appending:
         raise Interrupted
-def arm():
-    signal.setitimer(signal.ITIMER_REAL, 0.0005 if handled < {times} else 0)
 signal.signal(signal.SIGALRM, handle)
-arm()
-started, number = time.monotonic(), 0
+interrupt_soon()
+number = 0
 while handled < {times}:
     number += 1
     try:
@@ -631,6 +653,7 @@ while handled < {times}:
         appending = False
     except Interrupted:
         appending = False
+signal.setitimer(signal.ITIMER_REAL, 0)
 writer.close()
 sys.stdout.buffer.write(b"".join(acknowledged))
 """
