@@ -8,7 +8,9 @@ import duckdb
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.dbt import DbtReport, run_dbt
+from warehouse.dimensions import create_names
 from warehouse.locks import building
+from warehouse.price_history import create_price_history
 from warehouse.publish import publish
 from warehouse.seal import SealReport, seal
 from warehouse.sources import create_sources
@@ -46,5 +48,7 @@ def prepare(home: Home) -> None:
             home.build_database.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
             create_sources(connection, home)
+            create_names(connection, home)
+            create_price_history(connection, home)
     except duckdb.Error as error:
         raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error
