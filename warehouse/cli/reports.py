@@ -17,6 +17,7 @@ from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json,
 from warehouse.export import ExportFormat, export
 from warehouse.reading import open_warehouse
 
+Row = tuple[Any, ...]
 STDOUT = Path("-")
 TOTALS = "requests, unpriced_requests, token_count, cost_usd"
 
@@ -80,7 +81,19 @@ def top(
     )
     with open_warehouse(target) as connection:
         columns, rows = _found(connection, query)
+    if not as_json:
+        columns, rows = _without_missing_names(columns, rows)
     _say(columns, rows, as_json=as_json)
+
+
+def _without_missing_names(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """Nobody wants to see a column of dashes where the home names no users."""
+    shown = [
+        position
+        for position, column in enumerate(columns)
+        if not column.endswith("_name") or any(row[position] is not None for row in rows)
+    ]
+    return [columns[position] for position in shown], [tuple(row[position] for position in shown) for row in rows]
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:
@@ -135,7 +148,7 @@ def _export(
         raise _refused(error) from error
 
 
-def _found(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _found(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], list[Row]]:
     try:
         connection.execute(query)
         return [column[0] for column in connection.description or []], connection.fetchall()
@@ -147,7 +160,7 @@ def _refused(error: duckdb.Error) -> QueryError:
     return QueryError(str(error).strip().splitlines()[0])
 
 
-def _say(columns: list[str], rows: list[tuple[Any, ...]], *, as_json: bool) -> None:
+def _say(columns: list[str], rows: list[Row], *, as_json: bool) -> None:
     if as_json:
         say_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
