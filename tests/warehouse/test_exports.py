@@ -16,7 +16,8 @@ from warehouse.export import ExportFormat, export
 
 EXACT = Decimal("99999999999999999999999999.123456789012")
 QUERY = (
-    "select 'Zoë, \"the\" 🎓' as who, cost_usd, (select sum(n) from (values (9007199254740993), (0)) as t(n)) as tokens, "
+    "select 'Zoë, \"the\" 🎓' as who, cost_usd, "
+    "(select sum(n) from (values (9007199254740993), (0)) as t(n)) as tokens, "
     "null::bigint as nothing, timestamptz '2026-11-22 12:00:00.000001+02' as occurred_at from cost_per_day -- all of it"
 )
 
@@ -80,10 +81,7 @@ def test_a_query_that_fails_halfway_leaves_nothing(connection: duckdb.DuckDBPyCo
     with pytest.raises(duckdb.Error, match="halfway"):
         export(connection, failing, path, ExportFormat.CSV, overwrite=True)
     assert path.read_text() == "precious"
-    assert list(tmp_path.iterdir()) == [path, *tmp_path.glob("home")] or set(tmp_path.iterdir()) <= {
-        path,
-        tmp_path / "home",
-    }
+    assert set(tmp_path.iterdir()) == {path, tmp_path / "home"}
 
 
 def test_columns_of_one_name_and_no_rows_are_exported_too(

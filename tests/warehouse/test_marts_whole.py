@@ -71,7 +71,8 @@ def tables(home: Home) -> Tables:
     """Every published mart's columns and rows."""
     with open_warehouse(home) as warehouse:
         names = warehouse.execute(
-            "select table_name from information_schema.tables where table_schema = 'main' and table_name not like 'stg%'"
+            "select table_name from information_schema.tables "
+            "where table_schema = 'main' and table_name not like 'stg_%'"
         ).fetchall()
         return {name: warehouse.execute(f"select * from {name} order by all").fetchall() for (name,) in names}
 
@@ -343,7 +344,8 @@ def test_a_date_is_what_the_calendar_says(home: Home, closed: tuple[datetime, Ta
 def test_names_are_shown_and_multiply_nothing(home: Home, closed: tuple[datetime, Tables]) -> None:
     with open_warehouse(home) as warehouse:
         named = warehouse.execute(
-            "select count(*), count(user_name) from cost_per_user where user_id like 'teacher-0%' and tenant <> 'school-a'"
+            "select count(*), count(user_name) from cost_per_user "
+            "where user_id like 'teacher-0%' and tenant <> 'school-a'"
         ).fetchone()
         assert named is not None
         assert named[0] == named[1] > 5
@@ -353,9 +355,8 @@ def test_names_are_shown_and_multiply_nothing(home: Home, closed: tuple[datetime
 
 
 def questions() -> list[tuple[str, str]]:
-    return re.findall(
-        r"^### (.*\?)$[^`]*```sql\n(.*?)```", COOKBOOK.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    text = COOKBOOK.read_text(encoding="utf-8")
+    return re.findall(r"^### ([^\n]+\?)\n(?:(?!###).)*?```sql\n(.*?)```", text, re.MULTILINE | re.DOTALL)
 
 
 def test_the_cookbook_asks_twenty_questions() -> None:
