@@ -27,10 +27,11 @@ class Quarantine:
         """Keep what is known of one refused call; returns the file it went to."""
         if self._path is None or self._pid != os.getpid():
             self._path, self._pid = self._directory / f"refused-{writer_name()}.jsonl", os.getpid()
+        path = self._path
         entry = refusal(reason, answer) | {"refused_at": datetime.now(UTC).isoformat(), **context}
         line = (json.dumps(entry, default=str) + "\n").encode()
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
-        path, size = self._path, os.fstat(descriptor).st_size
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        size = os.fstat(descriptor).st_size
         try:
             write_all(descriptor, line)
         except OSError:
