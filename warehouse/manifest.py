@@ -193,44 +193,33 @@ class Manifest:
         superseded: Iterable[str],
     ) -> None:
         """Make segments live and move a journal's seal forward, all or nothing."""
-        with self._transaction():
-            self._add_sealed(segments, [stretch], quarantined, conflicts, superseded)
+        self.fill(segments, [stretch], quarantined, conflicts, superseded)
 
-    def rebuild(
+    def fill(
         self,
         segments: Iterable[Segment],
-        retired: Iterable[Segment],
         sealed: Iterable[Stretch],
         quarantined: Iterable[QuarantinedLine],
         conflicts: Iterable[Conflict],
         superseded: Iterable[str],
+        retired: Iterable[Segment] = (),
     ) -> None:
-        """Fill an empty manifest with what was sealed before, all or nothing."""
+        """Take in what was sealed, in however many stretches, all or nothing."""
         with self._transaction():
-            self._add_sealed(segments, sealed, quarantined, conflicts, superseded)
+            self._add(segments)
+            self._connection.executemany(
+                "insert or replace into quarantined values (?, ?, ?, ?)", [astuple(line) for line in quarantined]
+            )
+            self._connection.executemany(
+                "insert or ignore into conflicts values (?, ?)", [astuple(conflict) for conflict in conflicts]
+            )
+            self._connection.executemany(
+                "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
+            )
+            self._connection.executemany(
+                "insert or replace into journals values (?, ?)", [(stretch.journal, stretch.end) for stretch in sealed]
+            )
             self._retire(retired)
-
-    def _add_sealed(
-        self,
-        segments: Iterable[Segment],
-        sealed: Iterable[Stretch],
-        quarantined: Iterable[QuarantinedLine],
-        conflicts: Iterable[Conflict],
-        superseded: Iterable[str],
-    ) -> None:
-        self._add(segments)
-        self._connection.executemany(
-            "insert or replace into quarantined values (?, ?, ?, ?)", [astuple(line) for line in quarantined]
-        )
-        self._connection.executemany(
-            "insert or ignore into conflicts values (?, ?)", [astuple(conflict) for conflict in conflicts]
-        )
-        self._connection.executemany(
-            "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
-        )
-        self._connection.executemany(
-            "insert or replace into journals values (?, ?)", [(stretch.journal, stretch.end) for stretch in sealed]
-        )
 
     def swap(self, outs: Iterable[Segment], ins: Iterable[Segment]) -> None:
         """Make `ins` live in place of `outs`, all or nothing; the files of `outs` become retired ones.
@@ -291,6 +280,14 @@ class Manifest:
         with self._transaction():
             self._connection.execute(
                 "update segments set prompts = 0, prompts_sha256 = null where usage_date = ?", (day.isoformat(),)
+            )
+
+    def forget_quarantined(self, lines: Iterable[QuarantinedLine]) -> None:
+        """These lines are kept in `quarantine/` no longer."""
+        with self._transaction():
+            self._connection.executemany(
+                "delete from quarantined where journal = ? and start = ?",
+                [(line.journal, line.start) for line in lines],
             )
 
     def forget_findings(self, conflicts: Iterable[str], superseded: Iterable[str]) -> None:

@@ -180,13 +180,13 @@ def _replace_manifest(home: Home, made: Plan, lines: list[QuarantinedLine]) -> P
 
 def _fill(manifest: Manifest, made: Plan, lines: list[QuarantinedLine]) -> None:
     conflicts = {each.record_id: each for _, provenance in made.live for each in provenance.conflicts}
-    manifest.rebuild(
+    manifest.fill(
         segments=[segment for segment, _ in made.live],
-        retired=made.replaced,
         sealed=[Stretch(journal, 0, end) for journal, end in sorted(made.sealed.items())],
         quarantined=lines,
         conflicts=conflicts.values(),
         superseded={record_id for _, provenance in made.live for record_id in provenance.superseded},
+        retired=made.replaced,
     )
 
 

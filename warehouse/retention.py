@@ -20,9 +20,10 @@ from tracking.record import EXACT
 from warehouse.housekeeping import remove_leftovers
 from warehouse.kept_lines import change_entries, files_older_than, remove, without_prompt
 from warehouse.locks import sealing
-from warehouse.manifest import Manifest, Segment
+from warehouse.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.overwriting import Fields, blank_sealed_lines
 from warehouse.provenance import Provenance
+from warehouse.quarantined_lines import entries_of
 from warehouse.rewriting import Rewriting, rewrite
 from warehouse.seal import seal
 
@@ -83,7 +84,7 @@ def retain(
             if not dry_run:
                 _remove_prompt_files(home, max(rows_before, prompts_before))
                 blank_sealed_lines(home, manifest, _older_than(max(rows_before, prompts_before)))
-                _expire_quarantine(home, rows_before, prompts_before)
+                _expire_quarantine(home, manifest, rows_before, prompts_before)
     except OSError as error:
         raise LedgerError(f"retention in {error.filename or home.root} failed: {error.strerror or error}") from error
     return report
@@ -152,8 +153,9 @@ def _older_than(day: date) -> Callable[[Fields], bool]:
     return expired
 
 
-def _expire_quarantine(home: Home, rows_before: date, prompts_before: date) -> None:
+def _expire_quarantine(home: Home, manifest: Manifest, rows_before: date, prompts_before: date) -> None:
     for file in files_older_than(home, _midnight(rows_before)):
+        manifest.forget_quarantined(entry for _, entry in entries_of(file) if isinstance(entry, QuarantinedLine))
         remove(home, file)
     for file in files_older_than(home, _midnight(prompts_before)):
         change_entries(file, without_prompt)

@@ -15,11 +15,15 @@ import pytest
 from ledgers import NOON, body, journals, llm_cost, record, record_month, write_journal
 
 from tracking import CostTracker
-from tracking.home import Home
+from tracking.home import Home, Retention
 from tracking.journal import encode_line
 from warehouse.compaction import compact
+from warehouse.erasure import erase
 from warehouse.housekeeping import delete_retired
 from warehouse.manifest import Manifest
+from warehouse.person import Person
+from warehouse.repair import repair
+from warehouse.retention import retain
 from warehouse.seal import seal
 from warehouse.segments import sha256_of
 from warehouse.verification import VerifyReport, verify
@@ -278,3 +282,17 @@ def test_the_command_says_it_in_one_line_and_names_the_place(copied: Path) -> No
     assert answer["clean"] is False
     assert {each["place"] for each in answer["problems"]} == {path.relative_to(copied).as_posix()}
     assert llm_cost("verify", "--home", copied / "nowhere").returncode == 2
+
+
+def test_it_is_clean_after_erasure_and_retention_and_repair_finds_nothing_lost(copied: Path) -> None:
+    home = Home(copied)
+    erase(home, Person("teacher-1"))
+    assert problems(copied) == []
+    for file in (copied / "quarantine").iterdir():
+        os.utime(file, (0, 0))
+    for retention in (Retention(prompts_days=1), Retention(rows_days=7)):
+        retain(home, retention, today=NOON.date() + timedelta(days=9))
+        assert problems(copied) == []
+    assert verify(home).quarantined == 0
+    assert repair(home).lost == []
+    assert problems(copied) == []
