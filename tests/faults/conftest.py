@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from books import LONG, Tally
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -28,5 +29,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for tally in {tally["fault"]: tally for tally in tallies}.values():
-        table.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in tally.values()))
+        table.add_row(*(escape(value) if isinstance(value, str) else f"{value:,}" for value in tally.values()))
     Console().print(table)

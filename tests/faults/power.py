@@ -157,8 +157,8 @@ def _put(names: _Names, change: dict[str, _File | bool | None]) -> None:
             names[path] = file
 
 
-def trace(command: Sequence[str], log: Path) -> list[Step]:
-    """Run a command and return what it asked of the disk, in the order in which it was done."""
+def trace(command: Sequence[str], log: Path, below: Path) -> list[Step]:
+    """Run a command and return what it changed below a folder, or made last, in the order in which it was done."""
     strace = ["strace", "-f", "-qq", "-y", "-xx", "-s", "10000000", "-o", str(log), "-e", f"trace={CALLS}"]
     done = subprocess.run(
         [*strace, *command],
@@ -168,7 +168,8 @@ def trace(command: Sequence[str], log: Path) -> list[Step]:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    return list(_steps(log.read_text().splitlines()))
+    steps = [step for step in _steps(log.read_text().splitlines()) if Path(step.paths[0]).is_relative_to(below)]
+    return [step for step in steps if step.call != "openat" or "O_CREAT" in step.flags or "O_TRUNC" in step.flags]
 
 
 def _steps(lines: Sequence[str]) -> Iterator[Step]:

@@ -26,8 +26,6 @@ from warehouse.verification import verify
 WRITERS = st.sampled_from(["one", "two", "three"])
 TODAY = date(2026, 11, 3)
 """Calls are of the day before this one, or of this one."""
-
-
 INTERRUPTED = (seal, compact)
 REQUESTS = ("fsync", "fdatasync", "rename", "replace", "unlink", "link")
 
@@ -49,10 +47,7 @@ def crashing_after(requests: int) -> AbstractContextManager[object]:
 
         return call
 
-    return patch.multiple(
-        os,
-        **{name: counted(getattr(os, name)) for name in ("fsync", "fdatasync", "rename", "replace", "unlink", "link")},
-    )
+    return patch.multiple(os, **{name: counted(getattr(os, name)) for name in REQUESTS})
 
 
 class Ledger(RuleBasedStateMachine):

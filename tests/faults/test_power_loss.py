@@ -31,7 +31,7 @@ os._exit(0)
 """
 EXTREMES = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
 """How probable it is that an unsynced name, and unsynced data, is there."""
-RANDOM = 2 if LONG else 1
+RANDOM = 4 if LONG else 1
 
 
 @dataclass(slots=True)
@@ -88,11 +88,11 @@ def test_power_fails_while_calls_are_recorded(durability: str, tmp_path: Path, t
     disk, chance = Disk(disk_root), random.Random(durability)
     here = str(Path(__file__).parent)
     code = WRITER.format(here=here, notes=str(notes), home=str(disk_root / "home"), durability=durability)
-    steps = trace([sys.executable, "-c", code], tmp_path / "log")
+    steps = trace([sys.executable, "-c", code], tmp_path / "log", tmp_path)
     recorded = calls("writer", 6)
     progress = Progress(durability)
     lost = 0
-    moments = chosen(steps, 20)
+    moments = chosen(steps, 12)
     for number, step in enumerate([*steps, None]):
         if number in moments:
             for extreme in states(disk, target, chance):
@@ -118,7 +118,7 @@ def test_power_fails_during_maintenance(name: str, tmp_path: Path, tally: Tally)
     root.mkdir()
     make_ledger(root / "home")
     disk, chance = Disk(root), random.Random(name)
-    steps = trace(operation.command(root / "home"), tmp_path / "log")
+    steps = trace(operation.command(root / "home"), tmp_path / "log", root)
     moments = chosen(steps, len(steps) // 3)
     for number, step in enumerate([*steps, None]):
         if number in moments:
