@@ -2,13 +2,16 @@
 
 import time
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.budgets import create_budgets
 from warehouse.dbt import DbtReport, run_dbt
 from warehouse.dimensions import create_names
+from warehouse.invoices import create_invoices
 from warehouse.locks import building
 from warehouse.price_history import create_price_history
 from warehouse.publish import publish
@@ -25,8 +28,8 @@ class BuildReport:
     seconds: float
 
 
-def build(home: Home, *, full_refresh: bool = False) -> BuildReport:
-    """Bring every report up to date with everything recorded so far.
+def build(home: Home, *, full_refresh: bool = False, as_of: date | None = None) -> BuildReport:
+    """Bring every report up to date with everything recorded so far; budgets stand as at the end of day `as_of`.
 
     Raises:
         LedgerError: the home cannot be used.
@@ -36,7 +39,7 @@ def build(home: Home, *, full_refresh: bool = False) -> BuildReport:
     sealed = seal(home)
     with building(home):
         prepare(home)
-        dbt = run_dbt(home, full_refresh=full_refresh)
+        dbt = run_dbt(home, full_refresh=full_refresh, as_of=as_of)
         publish(home)
     return BuildReport(sealed, dbt, time.monotonic() - started)
 
@@ -49,6 +52,8 @@ def prepare(home: Home) -> None:
             connection.execute("set TimeZone = 'UTC'")
             create_sources(connection, home)
             create_names(connection, home)
+            create_budgets(connection, home)
+            create_invoices(connection, home)
             create_price_history(connection, home)
     except duckdb.Error as error:
         raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error
