@@ -191,7 +191,8 @@ deviated as (
     select
         *,
         case when count(missed_by_usd) over last_eight_weeks >= 7 then stddev_samp(missed_by_usd) over last_eight_weeks end
-            as deviation_usd
+            as deviation_usd,
+        avg(missed_by_usd) over last_eight_weeks as drift_usd
     from averaged
     window last_eight_weeks as (
         partition by entry_number order by reporting_date asc rows between 55 preceding and current row
@@ -243,6 +244,7 @@ selected as (
         weekday_mean_usd,
         mean_usd,
         deviation_usd,
+        drift_usd,
         weeks,
         known_days
     from in_periods

@@ -1,7 +1,9 @@
 -- Thresholds, measured on planted anomalies and on clean ledgers (docs/budgets.md): so many spreads from the median, at
 -- least so much of what the ledger costs on a median day; a spread is never taken to be below the least one (natural
--- logarithms: 0.2 is a fifth).
-{% set least_score = 6 %}
+-- logarithms: 0.2 is a fifth). What is not compared with the same weekday needs more, and tells nothing of a low day: it
+-- may be a Sunday.
+{% set least_score = 4.5 %}
+{% set least_score_of_any_day = 6 %}
 {% set least_share = 0.001 %}
 {% set least_spread = 0.2 %}
 
@@ -216,7 +218,10 @@ flagged as (
     from judged
     cross join materiality
     where
-        abs(judged.miss) >= {{ least_score }} * judged.spread
+        case
+            when judged.basis = 'same_weekday' then abs(judged.miss) >= {{ least_score }} * judged.spread
+            else judged.miss >= {{ least_score_of_any_day }} * judged.spread
+        end
         and abs(cast(judged.cost_usd as double) - cast(judged.cost_usd as double) / exp(judged.miss))
         >= materiality.least_usd
 

@@ -34,6 +34,7 @@ current_days as (
         days.as_of,
         days.mean_usd,
         days.deviation_usd,
+        days.drift_usd,
         days.weeks,
         spending.spent_usd
     from days
@@ -80,7 +81,7 @@ added_up as (
         *,
         cast(spent_usd as double)
         + sum(expected_usd) over (partition by entry_number order by forecast_date asc) as cumulative_usd,
-        {{ forecast_margin('deviation_usd', 'weeks', 'days_ahead') }} as margin_usd
+        {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }} as margin_usd
     from expected
 
 ),

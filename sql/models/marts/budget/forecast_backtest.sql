@@ -35,6 +35,7 @@ cutoffs as (
         days.spent_usd as last_value_usd,
         days.mean_usd,
         days.deviation_usd,
+        days.drift_usd,
         days.weeks
     from periods
     inner join days
@@ -59,6 +60,7 @@ remaining as (
         cutoffs.last_value_usd,
         cutoffs.mean_usd,
         cutoffs.deviation_usd,
+        cutoffs.drift_usd,
         cutoffs.weeks,
         count(*) as days_ahead,
         {{ sum_usd('closed_days.spent_usd') }} as remaining_usd,
@@ -99,7 +101,7 @@ with_interval as (
 
     select
         *,
-        case when method = 'weekday_mean' then {{ forecast_margin('deviation_usd', 'weeks', 'days_ahead') }} end
+        case when method = 'weekday_mean' then {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }} end
             as margin_usd
     from by_method
 
