@@ -51,9 +51,7 @@ def dbt_environment(home: Home) -> dict[str, str]:
     }
 
 
-def dbt_arguments(
-    reporting_timezone: str, *, full_refresh: bool = False, as_of: date | None = None
-) -> list[str]:
+def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False, as_of: date | None = None) -> list[str]:
     """The arguments of the one dbt command a build consists of.
 
     Unit tests are left out: they test the models' code, not the data, and are run where the code is tested.

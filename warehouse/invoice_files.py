@@ -205,8 +205,8 @@ def _page(page: object) -> tuple[str, _OpenAIPage | _AnthropicPage]:
     data = cast("Mapping[str, object]", page).get("data") if isinstance(page, Mapping) else None
     if not isinstance(data, list):
         raise ValueError("data is missing: neither a page of OpenAI's costs API nor of Anthropic's cost report")
-    first = next(iter(cast("list[object]", data)), {})
-    if isinstance(first, Mapping) and "starting_at" in first:
+    buckets = cast("list[object]", data)
+    if buckets and isinstance(buckets[0], Mapping) and "starting_at" in buckets[0]:
         return "anthropic", _AnthropicPage.model_validate(page)
     return "openai", _OpenAIPage.model_validate(page)
 
@@ -270,7 +270,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         reader.fieldnames = [field.strip().lower() for field in reader.fieldnames or ()]
         missing = [column for column in REQUIRED if column not in reader.fieldnames]
         if missing:
-            raise ValueError(f"its first line names no column {missing[0]}; expected {','.join((*REQUIRED, *OPTIONAL))}")
+            expected = ",".join((*REQUIRED, *OPTIONAL))
+            raise ValueError(f"its first line names no column {missing[0]}; expected {expected}")
         try:
             for row in reader:
                 if "" in row:

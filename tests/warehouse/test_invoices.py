@@ -62,7 +62,8 @@ def test_anthropic_amounts_are_cents(tmp_path: Path) -> None:
 
 
 def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp_path: Path) -> None:
-    text = f"\ufeff{HEADER}\nmistral, 2026-11-01 ,2026-12-01,12345.678901234567,usd,,\nmistral,2026-11-01,2026-12-01,-5,USD,,7\n"
+    november = "mistral, 2026-11-01 ,2026-12-01"
+    text = f"\ufeff{HEADER}\n{november},12345.678901234567,usd,,\n{november},-5,USD,,7\n"
     (invoice,) = load_invoices(put(tmp_path, "mistral.CSV", text))
     assert [line.amount.usd for line in invoice.lines] == [Decimal("12345.678901234567"), Decimal(-5)]
     assert [line.tokens for line in invoice.lines] == [None, 7]
@@ -82,7 +83,11 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
         ("o.json", {"data": [openai_bucket(NOV_1, {"object": "x"})]}, r"data\.0\.results\.0\.amount: Field required"),
         ("o.json", {"rows": []}, "data is missing"),
         ("o.json", "{", r"o\.json: Expecting"),
-        ("a.json", anthropic_page({"amount": "x", "currency": "USD"}), r"results\.0\.amount: amount \('x'\) is not a num"),
+        (
+            "a.json",
+            anthropic_page({"amount": "x", "currency": "USD"}),
+            r"results\.0\.amount: amount \('x'\) is not a num",
+        ),
         ("a.json", anthropic_page(start="2026-11-01T00:00:00"), r"data\.0\.starting_at: .* names no time zone"),
         ("c.csv", "provider,from,to,amount\n", r"c\.csv: its first line names no column currency"),
         ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1,EUR,,\n", r"line 2: currency \('EUR'\) is not USD"),
@@ -91,7 +96,11 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
         ("c.csv", f"{HEADER}\nx,1.11.2026,2026-12-01,1,USD,,\n", r"line 2: from \(1\.11\.2026\) is not a date"),
         ("c.csv", f"{HEADER}\n,2026-11-01,2026-12-01,1,USD,,\n", "line 2: provider is empty"),
         ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1e400,USD,,\n", r"line 2: amount \(1e400\) is not finite or too"),
-        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1,USD,,1.5\n", r"line 2: quantity \(1\.5\) is not a whole number"),
+        (
+            "c.csv",
+            f"{HEADER}\nx,2026-11-01,2026-12-01,1,USD,,1.5\n",
+            r"line 2: quantity \(1\.5\) is not a whole number",
+        ),
         ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1,USD,,1,2\n", "line 2 has more fields"),
         ("c.csv", f"{HEADER}\n" + "x,2026-11-01,2026-12-01,1,USD,m,\n" * 2, "line 3 repeats line 2"),
         (

@@ -1,7 +1,7 @@
 """The command budget: what is spent, what is left, and what is to be expected."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -46,7 +46,7 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
         sys.exit(1)
 
 
-def _say_budgets(rows: list[Row]) -> None:
+def _say_budgets(rows: Sequence[Row]) -> None:
     table = Table(title=f"Budgets at the end of {rows[0]['as_of']}", title_justify="left", title_style="bold")
     for name, side in (
         ("budget", "left"),
@@ -66,9 +66,8 @@ def _say_budgets(rows: list[Row]) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
     console.print(table)
-    for row in rows:
-        for note in _notes(row):
-            say(f"{row['budget_name']}: {note}")
+    for note in _notes(rows):
+        say(note)
 
 
 def _cells(row: Row) -> list[Text]:
@@ -128,13 +127,16 @@ def _crossing(row: Row) -> str:
     return f"~{row['forecast_crossing_on']}" if row["forecast_crossing_on"] else "–"
 
 
-def _notes(row: Row) -> list[str]:
+def _notes(rows: Sequence[Row]) -> list[str]:
     notes: list[str] = []
-    if row["unpriced_requests"]:
-        notes.append(f"{row['unpriced_requests']:,} of {row['requests']:,} calls have no known cost, so spent lacks it")
-    if row["forecast_error"] is not None and row["days_left"]:
-        notes.append(
-            f"forecasts of its closed periods were off by {row['forecast_error']:.0%}, "
-            f"their interval held {row['forecast_coverage'] or 0:.0%} of outcomes"
-        )
+    unpriced = [f"{row['budget_name']} {row['unpriced_requests']:,}" for row in rows if row["unpriced_requests"]]
+    if unpriced:
+        notes.append(f"Spent holds no cost of calls that are unpriced or failed: {', '.join(unpriced)}.")
+    tested = [
+        f"{row['budget_name']} {row['forecast_error']:.0%} (interval held {row['forecast_coverage']:.0%})"
+        for row in rows
+        if row["forecast_error"] is not None and row["forecast_coverage"] is not None and row["days_left"]
+    ]
+    if tested:
+        notes.append(f"Forecasts of closed periods were off by: {', '.join(tested)}.")
     return notes

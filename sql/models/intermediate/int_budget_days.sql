@@ -190,8 +190,9 @@ deviated as (
 
     select
         *,
-        case when count(missed_by_usd) over last_eight_weeks >= 7 then stddev_samp(missed_by_usd) over last_eight_weeks end
-            as deviation_usd,
+        case
+            when count(missed_by_usd) over last_eight_weeks >= 7 then stddev_samp(missed_by_usd) over last_eight_weeks
+        end as deviation_usd,
         avg(missed_by_usd) over last_eight_weeks as drift_usd
     from averaged
     window last_eight_weeks as (

@@ -4,6 +4,15 @@ source as (
 
     select * from {{ source('ledger', 'budget_levels') }}
 
+),
+
+renamed as (
+
+    select
+        entry_number,
+        warn_percent
+    from source
+
 )
 
-select * from source
+select * from renamed

@@ -1,6 +1,6 @@
--- Thresholds, measured on planted anomalies and on clean ledgers (docs/budgets.md): so many spreads from the median, at
--- least so much of what the ledger costs on a median day; a spread is never taken to be below the least one (natural
--- logarithms: 0.2 is a fifth). What is not compared with the same weekday needs more, and tells nothing of a low day: it
+-- Thresholds, measured on planted anomalies and on clean ledgers (docs/budgets.md): so many spreads from the median,
+-- and so much of what the ledger costs on a median day. No spread is taken to be below the least one (of natural
+-- logarithms: 0.2 is a fifth). What is not compared with the same weekday needs more, and says nothing of a low day: it
 -- may be a Sunday.
 {% set least_score = 4.5 %}
 {% set least_score_of_any_day = 6 %}
@@ -8,11 +8,11 @@
 {% set least_spread = 0.2 %}
 
 {% set entities = {
-    'user': ['user_id', 'tenant', 'cast(null as ' ~ dbt.type_string() ~ ')', 'true'],
+    'user': ['user_id', 'tenant', 'cast(null as string)', 'true'],
     'assignment': [
-        'trackable_root_id', 'tenant', 'cast(null as ' ~ dbt.type_string() ~ ')', "trackable_root_type = 'Assignment'"
+        'trackable_root_id', 'tenant', 'cast(null as string)', "trackable_root_type = 'Assignment'"
     ],
-    'model': ['llm', 'cast(null as ' ~ dbt.type_string() ~ ')', 'provider', 'llm is not null'],
+    'model': ['llm', 'cast(null as string)', 'provider', 'llm is not null'],
 } %}
 
 with

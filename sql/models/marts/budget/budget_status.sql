@@ -28,7 +28,7 @@ forecasts as (
 backtest as (
 
     select * from {{ ref('forecast_backtest') }}
-    where method = 'weekday_mean'
+    where forecast_method = 'weekday_mean'
 
 ),
 

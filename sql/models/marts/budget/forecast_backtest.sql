@@ -41,8 +41,8 @@ cutoffs as (
     inner join days
         on
             periods.entry_number = days.entry_number
-            and days.reporting_date >= {{ date_after('periods.period_start', -1, 'day') }}
-            and days.reporting_date < periods.period_end
+            and {{ date_after('periods.period_start', -1, 'day') }} <= days.reporting_date
+            and periods.period_end > days.reporting_date
     where days.known_days >= 14
 
 ),
@@ -88,7 +88,7 @@ by_method as (
     }.items() %}
     select
         *,
-        '{{ method }}' as method,
+        '{{ method }}' as forecast_method,
         actual_usd - remaining_usd as spent_usd,
         cast(actual_usd - remaining_usd as double) + {{ forecast }} as forecast_usd
     from remaining
@@ -101,8 +101,10 @@ with_interval as (
 
     select
         *,
-        case when method = 'weekday_mean' then {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }} end
-            as margin_usd
+        case
+            when forecast_method = 'weekday_mean'
+                then {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }}
+        end as margin_usd
     from by_method
 
 ),
@@ -114,7 +116,7 @@ compared as (
         period_start,
         period_end,
         cutoff_date,
-        method,
+        forecast_method,
         cast(days_ahead as integer) as days_ahead,
         cast(spent_usd as decimal(38, 12)) as spent_usd,
         cast(actual_usd as decimal(38, 12)) as actual_usd,

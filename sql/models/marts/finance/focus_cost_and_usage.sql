@@ -34,7 +34,7 @@ described as (
     select
         -- account
         'default' as BillingAccountId,
-        cast(null as {{ dbt.type_string() }}) as BillingAccountName,
+        cast(null as string) as BillingAccountName,
         tenant as SubAccountId,
 
         -- periods, UTC
@@ -46,7 +46,7 @@ described as (
         -- charge
         'Usage' as ChargeCategory,
         case when is_late_correction then 'Correction' end as ChargeClass,
-        {{ dbt.concat(['request_type', "' on '", "coalesce(llm, model, 'unknown model')"]) }} as ChargeDescription,
+        request_type || ' on ' || coalesce(llm, model, 'unknown model') as ChargeDescription,
         'Usage-Based' as ChargeFrequency,
         'Standard' as PricingCategory,
 
@@ -75,7 +75,7 @@ described as (
         coalesce(cost_usd, 0) as ContractedCost,
         coalesce(cost_usd, 0) as ListCost,
 
-        tags as Tags,
+        tags as Tags, -- noqa: AL09
 
         -- what FOCUS has no name for
         request_type as x_RequestType,
