@@ -47,5 +47,4 @@ limit_usd = 60
 
 def write_budgets(home: Home) -> None:
     """Write the file, unless the home has one."""
-    if not (home.root / FILE).exists():
-        create_exclusively(home.root / FILE, BUDGETS_TOML.encode())
+    create_exclusively(home.root / FILE, BUDGETS_TOML.encode())
