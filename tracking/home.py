@@ -45,6 +45,7 @@ class Home:
         self.prices = self.root / "prices"
         self.keys = self.root / "keys"
         self.locks = self.root / "locks"
+        self.dimensions = self.root / "dimensions"
         self.prices_toml = self.root / "prices.toml"
         self.manifest = self.root / "manifest.sqlite"
         self.build_database = self.root / "build.duckdb"

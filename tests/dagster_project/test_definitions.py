@@ -16,14 +16,10 @@ from tracking.home import Home
 from warehouse.dbt import BuildError, dbt_arguments
 
 MODELS = {
-    "stg_usage": "staging",
-    "int_cost_daily": "intermediate",
-    "cost_per_day": "marts",
-    "cost_per_user": "marts",
-    "cost_per_trackable": "marts",
-    "cost_per_assignment": "marts",
-    "fct_usage": "marts",
+    model.stem: model.relative_to(warehouse.dbt.PROJECT / "models").parts[0]
+    for model in (warehouse.dbt.PROJECT / "models").rglob("*.sql")
 }
+"""The group of each model: the folder it is in."""
 
 
 @pytest.fixture(scope="module")
