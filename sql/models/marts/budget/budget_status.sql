@@ -104,8 +104,8 @@ errors as (
 
     select
         budget_name,
-        sum(abs(error_usd)) / nullif(sum(cast(actual_usd as double)), 0) as forecast_error,
-        avg(case when is_within then 1.0 when not is_within then 0.0 end) as forecast_coverage
+        round(sum(abs(error_usd)) / nullif(sum(cast(actual_usd as double)), 0), 9) as forecast_error,
+        round(avg(cast(case when is_within then 1 when not is_within then 0 end as double)), 9) as forecast_coverage
     from backtest
     group by budget_name
 

@@ -64,7 +64,8 @@ remaining as (
         cutoffs.weeks,
         count(*) as days_ahead,
         {{ sum_usd('closed_days.spent_usd') }} as remaining_usd,
-        sum(coalesce(known.weekday_mean_usd, cutoffs.mean_usd)) as expected_usd
+        -- Rounded: the order in which engines add up DOUBLE must not show.
+        round(sum(coalesce(known.weekday_mean_usd, cutoffs.mean_usd)), 9) as expected_usd
     from cutoffs
     inner join closed_days
         on
