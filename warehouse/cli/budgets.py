@@ -41,7 +41,13 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
     elif rows:
         _say_budgets(rows)
     else:
-        say(f"No budget is in force. Write {target.root / FILE}, then run `llm-cost build`; see docs/budgets.md")
+        file = target.root / FILE
+        reason = (
+            f"as of the last build no entry of {file} covers a day of the ledger"
+            if file.exists()
+            else (f"write {file}, then run `llm-cost build`; see docs/budgets.md")
+        )
+        say(f"No budget is in force: {reason}")
     if any(row["status"] == "over" for row in rows):
         sys.exit(1)
 
