@@ -3,15 +3,18 @@
 import shutil
 import time
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.budgets import create_budgets
 from warehouse.compaction import compact_closed_days
 from warehouse.dbt import DbtReport, run_dbt
 from warehouse.dimensions import create_names
 from warehouse.housekeeping import tidy
+from warehouse.invoices import create_invoices
 from warehouse.locks import building
 from warehouse.price_history import create_price_history
 from warehouse.publish import publish
@@ -28,8 +31,8 @@ class BuildReport:
     seconds: float
 
 
-def build(home: Home, *, full_refresh: bool = False) -> BuildReport:
-    """Bring every report up to date with everything recorded so far.
+def build(home: Home, *, full_refresh: bool = False, as_of: date | None = None) -> BuildReport:
+    """Bring every report up to date with everything recorded so far; budgets stand as at the end of day `as_of`.
 
     Raises:
         LedgerError: the home cannot be used.
@@ -40,7 +43,7 @@ def build(home: Home, *, full_refresh: bool = False) -> BuildReport:
     compact_closed_days(home)
     with building(home):
         prepare(home)
-        dbt = run_dbt(home, full_refresh=full_refresh)
+        dbt = run_dbt(home, full_refresh=full_refresh, as_of=as_of)
         publish(home)
         tidy(home)
     return BuildReport(sealed, dbt, time.monotonic() - started)
@@ -68,6 +71,8 @@ def prepare(home: Home) -> None:
             connection.execute("set TimeZone = 'UTC'")
             create_sources(connection, home)
             create_names(connection, home)
+            create_budgets(connection, home)
+            create_invoices(connection, home)
             create_price_history(connection, home)
     except duckdb.Error as error:
         raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,14 +51,14 @@ def dbt_environment(home: Home) -> dict[str, str]:
     }
 
 
-def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False) -> list[str]:
+def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False, as_of: date | None = None) -> list[str]:
     """The arguments of the one dbt command a build consists of.
 
     Unit tests are left out: they test the models' code, not the data, and are run where the code is tested. Exposures
     are nothing to build.
     """
-    variables = json.dumps({"reporting_timezone": reporting_timezone})
-    arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", variables]
+    known = {"reporting_timezone": reporting_timezone} | ({"as_of": as_of.isoformat()} if as_of else {})
+    arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(known)]
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
 
 
@@ -89,7 +90,7 @@ def _built_with(home: Home) -> Path:
     return home.dbt / "built_with.sha256"
 
 
-def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
+def run_dbt(home: Home, *, full_refresh: bool = False, as_of: date | None = None) -> DbtReport:
     """Build and test every model: the changed days, or all of them where the models themselves changed.
 
     Raises:
@@ -99,7 +100,7 @@ def run_dbt(home: Home, *, full_refresh: bool = False) -> DbtReport:
     results_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     results_file.unlink(missing_ok=True)
     full_refresh = full_refresh or models_changed(home)
-    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh)
+    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh, as_of=as_of)
     completed = subprocess.run(  # noqa: S603
         dbt_command(arguments),
         env=os.environ | dbt_environment(home),

@@ -35,6 +35,7 @@ UNPRICED_NOTE = (
 )
 NEXT = (
     "top assignments",
+    "budget",
     "sql \"select llm, count(*), sum(cost_usd) from fct_usage where status = 'partial' group by llm\"",
     "ui",
 )

@@ -1,5 +1,6 @@
 """Commands that write: import, seal, build."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -67,12 +68,16 @@ def seal_(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def build_(
     home: HomeOption = None,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild every day, not just the changed ones.")] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Budgets stand as at this day's end; default the ledger's last day."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring every report up to date: seal, build and test with dbt, publish warehouse.duckdb."""
     target = home_of(home)
     with working("building the reports"):
-        report = build(target, full_refresh=full_refresh)
+        report = build(target, full_refresh=full_refresh, as_of=as_of.date() if as_of else None)
     if as_json:
         say_json(_build_json(report))
     else:

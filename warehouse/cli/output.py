@@ -37,18 +37,18 @@ def home_of(option: Path | None) -> Home:
 
 def say(text: str = "", *, to_stderr: bool = False) -> None:
     """One line for a person, on stdout, without markup: a user's id may hold brackets."""
-    Console(highlight=False, soft_wrap=True, stderr=to_stderr).print(_printable(text), markup=False, emoji=False)
+    Console(highlight=False, soft_wrap=True, stderr=to_stderr).print(printable(text), markup=False, emoji=False)
 
 
 def say_at_once(text: str) -> None:
     """One line on stdout that is there when this returns, for a stream of them."""
-    sys.stdout.write(f"{_printable(text)}\n")
+    sys.stdout.write(f"{printable(text)}\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
     """One line on stderr, whatever the text holds."""
-    sys.stderr.write(f"llm-cost: {_printable(' '.join(text.split()))}\n")
+    sys.stderr.write(f"llm-cost: {printable(' '.join(text.split()))}\n")
 
 
 def say_json(value: object) -> None:
@@ -65,9 +65,9 @@ def say_table(
     table = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for position, column in enumerate(columns):
         numeric = any(isinstance(row[position], int | Decimal | float) for row in rows)
-        table.add_column(Text(_printable(column)), justify="right" if numeric else "left", no_wrap=True)
+        table.add_column(Text(printable(column)), justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(_printable(_cell(value, longest))) for value in row))
+        table.add_row(*(Text(printable(_cell(value, longest))) for value in row))
     # A table wider than the terminal wraps there; a narrower one would show "1,23…" for a number.
     console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
     console.print(table)
@@ -108,7 +108,7 @@ def _cell(value: object, longest: int | None) -> str:
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Nothing in it moves the cursor or breaks a line."""
     return "".join(char if char.isprintable() else "�" for char in text)
 

@@ -12,6 +12,7 @@ from typing import cast
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.errors import ArgumentError, CostTrackingError
 from tracking.home import Home
+from warehouse.demo.budgets import write_budgets
 from warehouse.demo.calls import Call, session_calls
 from warehouse.demo.names import write_names
 from warehouse.demo.platform import DEFAULT_CALLS, DEFAULT_SEED, School, Session, build_school
@@ -57,6 +58,7 @@ def play(
     if calls < 1:
         raise ArgumentError("calls", f"({calls}) is less than 1")
     Home(home).open()  # a home that cannot be used is one plain error here, not one in every process
+    write_budgets(Home(home))
     write_names(Home(home), build_school(calls, seed))
     # spawn: the caller may run threads or hold a tracker, and neither survives a fork unharmed.
     context = multiprocessing.get_context("spawn")

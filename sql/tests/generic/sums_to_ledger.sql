@@ -1,8 +1,8 @@
 {# The model holds the whole ledger exactly once: each measure sums to ledger.segments to the last digit.
    A row names a measure that does not, with both sums. A missing sum counts as 0.
    A model of rows may name one that holds its sums by day: it is added up instead, except in a full refresh, so that an
-   ordinary build reads no row again. #}
-{% test sums_to_ledger(model, sums_by_day=none) %}
+   ordinary build reads no row again. A model that has other names for the measures gives them in `named`. #}
+{% test sums_to_ledger(model, sums_by_day=none, named={}) %}
 
 {% set added_up = model if sums_by_day is none or is_full_refresh() else sums_by_day %}
 
@@ -14,7 +14,7 @@ cut as (
 
     select
         {% for measure in measures %}
-        coalesce(cast(sum({{ measure }}) as decimal(38, 12)), 0) as {{ measure }}{{ ',' if not loop.last }}
+        coalesce(cast(sum({{ named.get(measure, measure) }}) as decimal(38, 12)), 0) as {{ measure }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ added_up }}
 

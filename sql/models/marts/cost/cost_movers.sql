@@ -111,14 +111,8 @@ with_volume_and_price as (
     select
         *,
         cost_usd - previous_cost_usd as change_usd,
-        case
-            when all_previous_tokens = 0 then cost_usd - previous_cost_usd
-            else {{ proportion('previous_cost_usd', 'all_tokens - all_previous_tokens', 'all_previous_tokens') }}
-        end as volume_usd,
-        case
-            when tokens = 0 or previous_tokens = 0 then 0
-            else cost_usd - {{ proportion('previous_cost_usd', 'tokens', 'previous_tokens') }}
-        end as price_usd
+        {{ volume_effect('cost_usd', 'previous_cost_usd', 'all_tokens', 'all_previous_tokens') }} as volume_usd,
+        {{ price_effect('cost_usd', 'previous_cost_usd', 'tokens', 'previous_tokens') }} as price_usd
     from with_totals
 
 ),

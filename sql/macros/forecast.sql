@@ -1,0 +1,16 @@
+{# The forecast of a budget: a day costs what the same weekday cost on average in the last four weeks. #}
+
+{# The date whose weekday average forecasts `date`, as known at `cutoff`: the last same weekday up to it. #}
+{% macro forecast_from(date, cutoff) -%}
+    {{ date_after(date, '-7 * cast(ceil(' ~ days_between(cutoff, date) ~ ' / 7.0) as integer)', 'day') }}
+{%- endmacro %}
+
+{# Half the width of the interval that should hold 80 % of the sums of so many days, 1.28 standard deviations. A sum is
+   missed by what its days scatter (days), by what the averages they share were off (of `weeks` days each, 7 of them), and
+   by what the forecast was off of late, day after day (drift), while spending grows or shrinks. #}
+{% macro forecast_margin(deviation, drift, weeks, days) -%}
+    1.2815515655446 * sqrt(
+        {{ deviation }} * {{ deviation }} * ({{ days }} + {{ days }} * {{ days }} / (7.0 * {{ weeks }}))
+        + {{ drift }} * {{ drift }} * {{ days }} * {{ days }}
+    )
+{%- endmacro %}

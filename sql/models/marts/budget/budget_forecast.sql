@@ -1,0 +1,108 @@
+with
+
+days as (
+
+    select * from {{ ref('int_budget_days') }}
+
+),
+
+budgets as (
+
+    select * from {{ ref('stg_budgets') }}
+
+),
+
+spending as (
+
+    select
+        entry_number,
+        period_start,
+        {{ sum_usd('spent_usd') }} as spent_usd
+    from days
+    where is_counted
+    group by all
+
+),
+
+current_days as (
+
+    select
+        days.entry_number,
+        days.budget_name,
+        days.period_start,
+        days.period_end,
+        days.as_of,
+        days.mean_usd,
+        days.deviation_usd,
+        days.drift_usd,
+        days.weeks,
+        spending.spent_usd
+    from days
+    inner join spending
+        on days.entry_number = spending.entry_number and days.period_start = spending.period_start
+    where days.is_counted and days.reporting_date = days.as_of
+
+),
+
+numbered as (
+
+    select
+        *,
+        {{ integers('1', days_between('as_of', 'period_end'), 'days_ahead') }}
+    from current_days
+
+),
+
+dated as (
+
+    select
+        *,
+        {{ date_after('as_of', 'days_ahead', 'day') }} as forecast_date
+    from numbered
+
+),
+
+expected as (
+
+    select
+        dated.*,
+        coalesce(days.weekday_mean_usd, dated.mean_usd) as expected_usd
+    from dated
+    inner join days
+        on
+            dated.entry_number = days.entry_number
+            and {{ forecast_from('dated.forecast_date', 'dated.as_of') }} = days.reporting_date
+
+),
+
+added_up as (
+
+    select
+        *,
+        cast(spent_usd as double)
+        + sum(expected_usd) over (partition by entry_number order by forecast_date asc) as cumulative_usd,
+        {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }} as margin_usd
+    from expected
+
+),
+
+forecasts as (
+
+    select
+        added_up.budget_name,
+        added_up.period_start,
+        added_up.forecast_date,
+        added_up.as_of,
+        cast(added_up.days_ahead as integer) as days_ahead,
+        added_up.expected_usd,
+        added_up.cumulative_usd,
+        -- Nothing that is spent comes back.
+        greatest(added_up.cumulative_usd - added_up.margin_usd, cast(added_up.spent_usd as double)) as low_usd,
+        added_up.cumulative_usd + added_up.margin_usd as high_usd,
+        added_up.cumulative_usd > cast(budgets.limit_usd as double) as is_over
+    from added_up
+    inner join budgets on added_up.entry_number = budgets.entry_number
+
+)
+
+select * from forecasts

@@ -1,0 +1,148 @@
+"""The command budget: what is spent, what is left, and what is to be expected."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from warehouse.budgets import FILE
+from warehouse.cli.output import HomeOption, JsonOption, home_of, printable, say, say_json
+from warehouse.reading import open_warehouse
+
+BAR = 20
+COLOURS = {"ok": "green", "warn": "yellow", "over": "red"}
+CURRENT = "select * from budget_status where is_current order by share_spent desc nulls last, budget_name"
+
+Row = Mapping[str, Any]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: llm-cost budget")(budget)
+
+
+def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show how each budget of budgets.toml stands in its current period, as of the last build.
+
+    Exit code 1 when a budget is over its limit, so that a script can tell.
+    """
+    target = home_of(home)
+    with open_warehouse(target) as connection:
+        connection.execute(CURRENT)
+        columns = [column[0] for column in connection.description or []]
+        rows = [dict(zip(columns, row, strict=True)) for row in connection.fetchall()]
+    if as_json:
+        say_json(rows)
+    elif rows:
+        _say_budgets(rows)
+    else:
+        file = target.root / FILE
+        reason = (
+            f"as of the last build no entry of {file} covers a day of the ledger"
+            if file.exists()
+            else (f"write {file}, then run `llm-cost build`; see docs/budgets.md")
+        )
+        say(f"No budget is in force: {reason}")
+    if any(row["status"] == "over" for row in rows):
+        sys.exit(1)
+
+
+def _say_budgets(rows: Sequence[Row]) -> None:
+    table = Table(title=f"Budgets at the end of {rows[0]['as_of']}", title_justify="left", title_style="bold")
+    for name, side in (
+        ("budget", "left"),
+        ("period", "left"),
+        ("spent of limit", "left"),
+        ("USD", "right"),
+        ("limit", "right"),
+        ("left", "right"),
+        ("a day", "right"),
+        ("forecast (80 %)", "right"),
+        ("over on", "left"),
+        ("status", "left"),
+    ):
+        table.add_column(name, justify=side, no_wrap=True)  # pyright: ignore[reportArgumentType]
+    for row in rows:
+        table.add_row(*_cells(row))
+    console = Console(highlight=False)
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
+    console.print(table)
+    for note in _notes(rows):
+        say(note)
+
+
+def _cells(row: Row) -> list[Text]:
+    status = row["status"]
+    return [
+        Text(printable(row["budget_name"])),
+        Text(_period(row)),
+        _bar(row["share_spent"], status),
+        Text(_usd(row["spent_usd"], row)),
+        Text(_usd(row["limit_usd"], row)),
+        Text(_usd(row["left_usd"], row)),
+        Text(_usd(row["burn_usd_per_day"], row)),
+        Text(_forecast(row)),
+        Text(_crossing(row)),
+        Text(f"{status} {row['warn_percent']} %" if status == "warn" else status, style=COLOURS[status]),
+    ]
+
+
+def _period(row: Row) -> str:
+    start: date = row["period_start"]
+    match row["period"]:
+        case "day":
+            return f"{start}"
+        case "month":
+            return f"{start:%Y-%m}"
+        case _:
+            return f"{start} to {row['period_end']}"
+
+
+def _bar(share: float | None, status: str) -> Text:
+    """A share above the whole fills the bar, and its number says how far above."""
+    if share is None:
+        return Text("–")
+    filled = min(BAR, max(0, round(share * BAR)))
+    bar = Text("█" * filled, style=COLOURS[status])
+    bar.append("░" * (BAR - filled), style="dim")
+    return bar.append(f" {share:>4.0%}")
+
+
+def _usd(amount: Decimal | float, row: Row) -> str:
+    """To the cent, and finer where the budget is small. `--json` has every digit."""
+    return f"{amount:,.2f}" if row["limit_usd"] >= 10 else f"{amount:,.4f}"
+
+
+def _forecast(row: Row) -> str:
+    if row["forecast_usd"] is None or row["days_left"] == 0:
+        return "–"
+    if row["forecast_low_usd"] is None:
+        return f"~{_usd(row['forecast_usd'], row)}"
+    expected, low, high = (_usd(row[name], row) for name in ("forecast_usd", "forecast_low_usd", "forecast_high_usd"))
+    return f"~{expected} ({low} to {high})"
+
+
+def _crossing(row: Row) -> str:
+    if row["crossed_on"]:
+        return f"{row['crossed_on']}"
+    return f"~{row['forecast_crossing_on']}" if row["forecast_crossing_on"] else "–"
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    notes: list[str] = []
+    unpriced = [f"{row['budget_name']} {row['unpriced_requests']:,}" for row in rows if row["unpriced_requests"]]
+    if unpriced:
+        notes.append(f"Spent holds no cost of calls that are unpriced or failed: {', '.join(unpriced)}.")
+    tested = [
+        f"{row['budget_name']} {row['forecast_error']:.0%} (interval held {row['forecast_coverage']:.0%})"
+        for row in rows
+        if row["forecast_error"] is not None and row["forecast_coverage"] is not None and row["days_left"]
+    ]
+    if tested:
+        notes.append(f"Forecasts of closed periods were off by: {', '.join(tested)}.")
+    return notes
