@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,7 +20,18 @@ format_version = {version}
 reporting_timezone = "UTC"
 # Request types this ledger accepts besides the built-in ones, e.g. ["summarise_feedback"]
 request_types = []
+# Everything is kept for ever, unless days are given here. `llm-cost retain` removes what is older, e.g.
+# prompts_days = 90, rows_days = 730
+[retention]
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many days before today (UTC) prompts and rows are kept; `None` is for ever."""
+
+    prompts_days: int | None = None
+    rows_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,7 @@ class BookSettings:
     format_version: int = FORMAT_VERSION
     reporting_timezone: str = "UTC"
     request_types: tuple[str, ...] = ()
+    retention: Retention = Retention()
 
 
 class Home:
@@ -107,7 +119,7 @@ def _book_settings(path: Path, content: Mapping[str, Any]) -> BookSettings:
         raise problem("format_version", "expected a whole number from 1")
     if version > FORMAT_VERSION:
         raise problem("format_version", f"newer than this version can read ({FORMAT_VERSION})")
-    unknown = content.keys() - {"format_version", "reporting_timezone", "request_types"}
+    unknown = content.keys() - {"format_version", "reporting_timezone", "request_types", "retention"}
     if unknown:
         raise problem(min(unknown), "not a setting this version knows")
 
@@ -124,4 +136,17 @@ def _book_settings(path: Path, content: Mapping[str, Any]) -> BookSettings:
         request_types = tuple(check_name(name) for name in cast(list[object], names))
     except ValueError as error:
         raise problem("request_types", str(error)) from None
-    return BookSettings(version, timezone, request_types)
+    return BookSettings(version, timezone, request_types, _retention(path, content.get("retention", {})))
+
+
+def _retention(path: Path, table: object) -> Retention:
+    names = [field.name for field in fields(Retention)]
+    if not isinstance(table, dict):
+        raise LedgerError(f"{path}: retention is {table!r}, expected a table with {' and '.join(names)}")
+    days = cast(dict[str, object], table)
+    for name, value in days.items():
+        if name not in names:
+            raise LedgerError(f"{path}: retention.{name} is {value!r}, not a setting this version knows")
+        if type(value) is not int or value < 1:
+            raise LedgerError(f"{path}: retention.{name} is {value!r}, expected a whole number of days from 1")
+    return Retention(**cast(dict[str, int], days))

@@ -1,5 +1,6 @@
-"""The build: seal, dbt, publish."""
+"""The build: seal, compact, dbt, publish, tidy up."""
 
+import shutil
 import time
 from dataclasses import dataclass
 
@@ -7,7 +8,9 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.compaction import compact_closed_days
 from warehouse.dbt import DbtReport, run_dbt
+from warehouse.housekeeping import tidy
 from warehouse.locks import building
 from warehouse.publish import publish
 from warehouse.seal import SealReport, seal
@@ -32,11 +35,27 @@ def build(home: Home, *, full_refresh: bool = False) -> BuildReport:
     """
     started = time.monotonic()
     sealed = seal(home)
+    compact_closed_days(home)
     with building(home):
         prepare(home)
         dbt = run_dbt(home, full_refresh=full_refresh)
         publish(home)
+        tidy(home)
     return BuildReport(sealed, dbt, time.monotonic() - started)
+
+
+def rebuild_from_nothing(home: Home) -> None:
+    """Make every report anew, and nothing that was derived before stays. Call it while holding the build lock.
+
+    The published warehouse is replaced at the end, as by every build.
+    """
+    for file in (home.build_database, home.build_database.with_suffix(".duckdb.wal")):
+        file.unlink(missing_ok=True)
+    for folder in ("target", "logs"):
+        shutil.rmtree(home.dbt / folder, ignore_errors=True)
+    prepare(home)
+    run_dbt(home, full_refresh=True)
+    publish(home)
 
 
 def prepare(home: Home) -> None:

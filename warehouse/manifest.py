@@ -7,45 +7,18 @@ import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Self
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.manifest_tables import MANIFEST_VERSION, migrate
 
-MANIFEST_VERSION = 1
 
-TABLES = """
-create table segments (
-    name text not null,
-    usage_date text not null,
-    row_count integer not null,
-    requests integer not null,
-    token_count integer not null,
-    cost_usd text not null,
-    micro_usd integer not null,
-    unpriced_requests integer not null,
-    bytes integer not null,
-    sha256 text not null,
-    prompts integer not null,
-    prompts_sha256 text,
-    journal text not null,
-    journal_start integer not null,
-    journal_end integer not null,
-    primary key (usage_date, name)
-) strict;
-create table journals (name text primary key, sealed_bytes integer not null) strict;
-create table quarantined (
-    journal text not null,
-    start integer not null,
-    length integer not null,
-    reason text not null,
-    primary key (journal, start)
-) strict;
-create table conflicts (event_key text not null, record_id text primary key) strict;
-create table superseded (record_id text primary key) strict;
-"""
+def segment_file(day: date, name: str) -> str:
+    """The path of a segment's files below `usage/` and `prompts/`."""
+    return f"usage_date={day.isoformat()}/{name}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +26,7 @@ class Segment:
     """One live pair of Parquet files and what its rows sum to. `cost_usd` is exact USD; NULL costs count as none.
 
     One stretch of a journal makes one segment a day, all of the same name: day and name together are unique.
+    One that was made of other segments comes from no single stretch: its `journal`, start and end are NULL.
     """
 
     name: str
@@ -67,14 +41,32 @@ class Segment:
     sha256: str
     prompts: int
     prompts_sha256: str | None
-    journal: str
-    journal_start: int
-    journal_end: int
+    journal: str | None
+    journal_start: int | None
+    journal_end: int | None
 
     @property
     def file(self) -> str:
         """The path of its files below `usage/` and `prompts/`."""
-        return f"usage_date={self.usage_date.isoformat()}/{self.name}.parquet"
+        return segment_file(self.usage_date, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A pair of files that is no longer live, and waits until no reader can still be reading it.
+
+    `unpublished_at` is when a published warehouse without it first replaced one with it; NULL before.
+    """
+
+    name: str
+    usage_date: date
+    retired_at: datetime
+    unpublished_at: datetime | None = None
+
+    @property
+    def file(self) -> str:
+        """The path of its files below `usage/` and `prompts/`."""
+        return segment_file(self.usage_date, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +130,15 @@ class Manifest:
             raise LedgerError(
                 f"manifest {self._path} has version {version}, newer than this version can read ({MANIFEST_VERSION})"
             )
-        if version == 0:
+        if version < MANIFEST_VERSION:
             with self._transaction():
                 # Another process may have been first.
-                if self._connection.execute("pragma user_version").fetchone() == (0,):
-                    # An empty manifest over segments would make an empty ledger of a full one, and say nothing.
-                    if any(home.usage.glob("*/*.parquet")):
-                        raise LedgerError(f"manifest {self._path} is missing or empty, though usage/ holds segments")
-                    for statement in TABLES.split(";"):
-                        self._connection.execute(statement)
-                    self._connection.execute(f"pragma user_version = {MANIFEST_VERSION}")
+                (version,) = self._connection.execute("pragma user_version").fetchone()
+                # An empty manifest over segments would make an empty ledger of a full one, and say nothing.
+                if version == 0 and any(home.usage.glob("*/*.parquet")):
+                    raise LedgerError(f"manifest {self._path} is missing or empty, though usage/ holds segments")
+                if version < MANIFEST_VERSION:
+                    migrate(self._connection, version)
 
     def __enter__(self) -> Self:
         return self
@@ -198,12 +189,8 @@ class Manifest:
         superseded: Iterable[str],
     ) -> None:
         """Make segments live and move a journal's seal forward, all or nothing."""
-        places = ", ".join("?" for _ in fields(Segment))
         with self._transaction():
-            self._connection.executemany(
-                f"insert into segments values ({places})",
-                [_as_row(segment) for segment in segments],
-            )
+            self._add(segments)
             self._connection.executemany(
                 "insert or replace into quarantined values (?, ?, ?, ?)", [astuple(line) for line in quarantined]
             )
@@ -214,6 +201,76 @@ class Manifest:
                 "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
             )
             self._connection.execute("insert or replace into journals values (?, ?)", (stretch.journal, stretch.end))
+
+    def swap(self, outs: Iterable[Segment], ins: Iterable[Segment]) -> None:
+        """Make `ins` live in place of `outs`, all or nothing; the files of `outs` become retired ones.
+
+        Raises:
+            LedgerError: one of `outs` is not live.
+        """
+        now = datetime.now(UTC)
+        with self._transaction():
+            for segment in outs:
+                place = (segment.usage_date.isoformat(), segment.name)
+                gone = self._connection.execute("delete from segments where usage_date = ? and name = ?", place)
+                if gone.rowcount != 1:
+                    raise LedgerError(f"segment {segment.file} cannot be replaced, it is not live")
+                self._connection.execute(
+                    "insert into retired (usage_date, name, retired_at) values (?, ?, ?)", (*place, now.isoformat())
+                )
+            self._add(ins)
+
+    def retired(self) -> list[Retired]:
+        """Every pair of files that waits to be deleted, by day and name."""
+        columns = ", ".join(field.name for field in fields(Retired))
+        rows = self._connection.execute(f"select {columns} from retired order by usage_date, name")
+        return [
+            Retired(
+                name,
+                date.fromisoformat(day),
+                datetime.fromisoformat(at),
+                datetime.fromisoformat(unpublished) if unpublished else None,
+            )
+            for name, day, at, unpublished in rows
+        ]
+
+    def note_unpublished(self, retired: Iterable[Retired]) -> None:
+        """Remember that from now on no published warehouse names these files."""
+        now = datetime.now(UTC).isoformat()
+        with self._transaction():
+            self._connection.executemany(
+                "update retired set unpublished_at = ? where usage_date = ? and name = ? and unpublished_at is null",
+                [(now, files.usage_date.isoformat(), files.name) for files in retired],
+            )
+
+    def forget_retired(self, retired: Iterable[Retired]) -> None:
+        """The files are deleted: nothing speaks of them any more."""
+        with self._transaction():
+            self._connection.executemany(
+                "delete from retired where usage_date = ? and name = ?",
+                [(files.usage_date.isoformat(), files.name) for files in retired],
+            )
+
+    def drop_prompts(self, day: date) -> None:
+        """The prompts of a day are live no longer; its rows are."""
+        with self._transaction():
+            self._connection.execute(
+                "update segments set prompts = 0, prompts_sha256 = null where usage_date = ?", (day.isoformat(),)
+            )
+
+    def forget_findings(self, conflicts: Iterable[str], superseded: Iterable[str]) -> None:
+        """Notes about records go with the records themselves, both given by `record_id`."""
+        with self._transaction():
+            for table, record_ids in (("conflicts", conflicts), ("superseded", superseded)):
+                self._connection.executemany(
+                    f"delete from {table} where record_id = ?", [(record_id,) for record_id in record_ids]
+                )
+
+    def _add(self, segments: Iterable[Segment]) -> None:
+        places = ", ".join("?" for _ in fields(Segment))
+        self._connection.executemany(
+            f"insert into segments values ({places})", [_as_row(segment) for segment in segments]
+        )
 
 
 def _as_row(segment: Segment) -> tuple[object, ...]:

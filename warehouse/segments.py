@@ -1,69 +1,111 @@
 """Writing segments: immutable Parquet files, durable before anything speaks of them."""
 
 import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, Literal, TypedDict
 
 import polars as pl
 
 from tracking.durable_files import replacing, sync_directory
 from tracking.home import Home
-from warehouse.manifest import Segment, Stretch
+from warehouse.manifest import Conflict, Segment, Stretch, segment_file
+from warehouse.provenance import Provenance
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA
+
+
+class Compression(TypedDict):
+    """How Polars compresses a Parquet file."""
+
+    compression: Literal["zstd"]
+    compression_level: int
+
 
 REQUESTS = (pl.col("charge_class") == "usage").cast(pl.Int64)
 UNPRICED_REQUESTS = (pl.col("pricing_status") == "unpriced").cast(pl.Int64) - (
     pl.col("corrects_pricing_status") == "unpriced"
 ).fill_null(False).cast(pl.Int64)
 
+TOTALS = {
+    "row_count": pl.len().cast(pl.Int64),
+    "requests": REQUESTS.sum(),
+    "token_count": pl.col("token_count").sum(),
+    "cost_usd": pl.col("cost_usd").sum(),
+    "micro_usd": pl.col("micro_usd").sum(),
+    "unpriced_requests": UNPRICED_REQUESTS.sum(),
+}
+"""What the rows of a segment sum to, exactly; what is NULL counts as none."""
 
-def write_segments(home: Home, rows: pl.DataFrame, stretch: Stretch) -> list[Segment]:
-    """Write rows (USAGE_SCHEMA and `prompt`) of one stretch of a journal, one segment a day."""
+COMPRESSION: Compression = {"compression": "zstd", "compression_level": 1}
+"""Level 3, the default, takes a quarter longer and makes the same size."""
+
+ORDER = ("user_id", "occurred_at", "record_id")
+"""How the rows of a segment are sorted, and its prompts."""
+
+
+def write_segments(
+    home: Home,
+    rows: pl.DataFrame,
+    stretch: Stretch,
+    *,
+    superseded: Iterable[str] = (),
+    conflicts: Iterable[Conflict] = (),
+) -> list[Segment]:
+    """Write rows (USAGE_SCHEMA and `prompt`) of one stretch of a journal, one segment a day.
+
+    What settling it found is kept in the footer of its first segment.
+    """
+    by_day = {day: rows.filter(pl.col("usage_date") == day) for day in sorted(rows["usage_date"].unique())}
+    provenance = Provenance(stretch.journal, stretch.start, stretch.end, days=tuple(by_day))
+    found = replace(provenance, superseded=tuple(sorted(superseded)), conflicts=tuple(conflicts))
     return [
-        _write_day(home, day, day_rows, stretch)
-        for (day,), day_rows in sorted(rows.partition_by("usage_date", as_dict=True).items())
+        _write_day(home, day, day_rows, stretch.name, provenance if number else found)
+        for number, (day, day_rows) in enumerate(by_day.items())
     ]
 
 
-def _write_day(home: Home, day: date, rows: pl.DataFrame, stretch: Stretch) -> Segment:
-    rows = rows.sort("user_id", "occurred_at", "record_id")
+def _write_day(home: Home, day: date, rows: pl.DataFrame, name: str, provenance: Provenance) -> Segment:
+    rows = rows.sort(ORDER)
     prompts = rows.filter(pl.col("prompt").is_not_null()).select(PROMPT_SCHEMA.names())
-    totals = rows.select(
-        requests=REQUESTS.sum(),
-        token_count=pl.col("token_count").sum(),
-        cost_usd=pl.col("cost_usd").sum(),
-        micro_usd=pl.col("micro_usd").sum(),
-        unpriced_requests=UNPRICED_REQUESTS.sum(),
-    ).row(0, named=True)
-    file = f"usage_date={day.isoformat()}/{stretch.name}.parquet"
-    prompts_sha256 = _write(home.prompts / file, prompts) if prompts.height else None
-    usage_file = home.usage / file
-    sha256 = _write(usage_file, rows.select(USAGE_SCHEMA.names()))
+    usage = rows.select(USAGE_SCHEMA.names())
+    file, metadata = segment_file(day, name), provenance.as_metadata()
+    prompts_sha256 = (
+        write_durably(home.prompts / file, lambda path: prompts.write_parquet(path, **COMPRESSION))
+        if prompts.height
+        else None
+    )
+    sha256 = write_durably(home.usage / file, lambda path: usage.write_parquet(path, **COMPRESSION, metadata=metadata))
     return Segment(
-        name=stretch.name,
+        name=name,
         usage_date=day,
-        row_count=rows.height,
-        requests=totals["requests"],
-        token_count=totals["token_count"],
-        cost_usd=totals["cost_usd"] or Decimal(0),
-        micro_usd=totals["micro_usd"],
-        unpriced_requests=totals["unpriced_requests"],
-        bytes=usage_file.stat().st_size,
+        **exact_totals(rows.select(**TOTALS).row(0, named=True)),
+        bytes=(home.usage / file).stat().st_size,
         sha256=sha256,
         prompts=prompts.height,
         prompts_sha256=prompts_sha256,
-        journal=stretch.journal,
-        journal_start=stretch.start,
-        journal_end=stretch.end,
+        journal=provenance.journal,
+        journal_start=provenance.journal_start,
+        journal_end=provenance.journal_end,
     )
 
 
-def _write(path: Path, frame: pl.DataFrame) -> str:
-    """Write one Parquet file durably (mode 0600); returns the SHA-256 of its bytes, hex."""
+def exact_totals(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of TOTALS, with no NULL where no row has a cost."""
+    return {**row, "cost_usd": row["cost_usd"] or Decimal(0)}
+
+
+def write_durably(path: Path, write: Callable[[Path], object]) -> str:
+    """Have one file of a segment written (mode 0600); returns the SHA-256 of its bytes, hex."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     sync_directory(path.parent.parent)
     with replacing(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd")
-        with temporary.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        write(temporary)
+        return sha256_of(temporary)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -67,10 +67,15 @@ def settle(batch: pl.DataFrame, sealed: pl.LazyFrame | None, superseded: Set[str
 
     `superseded` are records known to have been replaced before; delivered again they are duplicates.
     """
-    once = batch.unique("record_id", keep="first", maintain_order=True)
-    once = once.filter(~pl.col("record_id").is_in(list(superseded)))
+    once = batch
+    if batch["record_id"].n_unique() < batch.height:
+        once = batch.unique("record_id", keep="first", maintain_order=True)
+    if superseded:
+        once = once.filter(~pl.col("record_id").is_in(list(superseded)))
     known = _sealed_rows(once, sealed)
-    fresh = once.join(known.select("record_id"), on="record_id", how="anti", maintain_order="left")
+    fresh = once
+    if known.height:
+        fresh = once.join(known.select("record_id"), on="record_id", how="anti", maintain_order="left")
     duplicates = batch.height - fresh.height
 
     # A correction says itself which row it is about; it has nothing to settle.

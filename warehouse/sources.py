@@ -24,7 +24,8 @@ create or replace table ledger.segments (
 def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Create or replace schema `ledger` from the manifest: never from a glob, so never a half-made file."""
     with Manifest(home) as manifest:
-        segments = manifest.segments()
+        # One without rows only remembers that its day was emptied.
+        segments = [segment for segment in manifest.segments() if segment.row_count]
     connection.execute("begin")
     connection.execute("create schema if not exists ledger")
     columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
@@ -40,7 +41,7 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 
 def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
     """All live rows. The empty table gives the types, and the columns that older segments lack."""
-    files = [literal(_unglobbed(str(home.usage / segment.file))) for segment in segments]
+    files = [literal(unglobbed(str(home.usage / segment.file))) for segment in segments]
     empty = "select * from ledger.usage_columns"
     if not files:
         return empty
@@ -77,7 +78,7 @@ def _fingerprint(live: list[Segment], timezone: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _unglobbed(path: str) -> str:
+def unglobbed(path: str) -> str:
     """A path DuckDB takes for that one file, whatever the home is called."""
     return re.sub(r"[*?\[]", r"[\g<0>]", path)
 

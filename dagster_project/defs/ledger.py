@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import ROWS, LedgerTranslator
 from tracking.home import Home
+from warehouse.compaction import compact_closed_days
 from warehouse.manifest import Manifest, Segment
 from warehouse.seal import seal
 
@@ -23,6 +24,7 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     def sealed_ledger(ledger_home: LedgerHome) -> Iterator[dg.MaterializeResult]:
         home = ledger_home.home
         report = seal(home)
+        compact_closed_days(home)
         segments = _live_segments(home)
         yield dg.MaterializeResult(
             asset_key=USAGE,

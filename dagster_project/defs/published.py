@@ -10,6 +10,7 @@ from dagster_project.measures import as_metadata, measures_by_relation
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import ROWS
 from tracking.home import Home
+from warehouse.housekeeping import tidy
 from warehouse.locks import building
 from warehouse.proof import MEASURES, CutProof, prove
 from warehouse.publish import publish
@@ -38,6 +39,7 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
             proofs = _proven(home)
             publish(home)
             measures = measures_by_relation(home.warehouse_database)
+            tidy(home)
         return dg.MaterializeResult(
             metadata={
                 **as_metadata(proofs[0].ledger),

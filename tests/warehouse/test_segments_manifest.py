@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,8 @@ from ledgers import record, visible
 
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
-from warehouse.manifest import MANIFEST_VERSION, Conflict, Manifest, QuarantinedLine, Segment, Stretch
+from warehouse.manifest import Conflict, Manifest, QuarantinedLine, Segment, Stretch
+from warehouse.manifest_tables import MANIFEST_VERSION
 from warehouse.seal import seal
 
 
@@ -30,6 +32,43 @@ def segment(name: str = "host-1-abc-0-9", day: date = date(2026, 11, 2)) -> Segm
         journal_start=0,
         journal_end=9,
     )
+
+
+VERSION_1 = """
+create table segments (
+    name text not null,
+    usage_date text not null,
+    row_count integer not null,
+    requests integer not null,
+    token_count integer not null,
+    cost_usd text not null,
+    micro_usd integer not null,
+    unpriced_requests integer not null,
+    bytes integer not null,
+    sha256 text not null,
+    prompts integer not null,
+    prompts_sha256 text,
+    journal text not null,
+    journal_start integer not null,
+    journal_end integer not null,
+    primary key (usage_date, name)
+) strict;
+create table journals (name text primary key, sealed_bytes integer not null) strict;
+create table quarantined (
+    journal text not null,
+    start integer not null,
+    length integer not null,
+    reason text not null,
+    primary key (journal, start)
+) strict;
+create table conflicts (event_key text not null, record_id text primary key) strict;
+create table superseded (record_id text primary key) strict;
+insert into segments values ('host-1-abc-0-9', '2026-11-02', 2, 2, 7, '123456789.000000000001', 3, 0, 9,
+    'SHA', 0, null, 'host-1-abc.log', 0, 9);
+insert into journals values ('host-1-abc.log', 9);
+insert into conflicts values ('event', 'record');
+pragma user_version = 1;
+""".replace("SHA", "a" * 64)
 
 
 @pytest.fixture
@@ -65,6 +104,41 @@ def test_a_commit_that_fails_leaves_nothing_behind(opened: Home) -> None:
         assert manifest.segments() == [segment()]
         assert manifest.sealed_bytes("other.log") == 0
         assert manifest.superseded() == set()
+
+
+def test_a_manifest_of_the_first_version_is_read_on_and_can_take_what_that_could_not(opened: Home) -> None:
+    with sqlite3.connect(opened.manifest) as connection:
+        connection.executescript(VERSION_1)
+    connection.close()
+    for _ in range(2):
+        with Manifest(opened) as manifest:
+            assert manifest.segments() == [segment()]
+            assert manifest.sealed_bytes("host-1-abc.log") == 9
+            assert manifest.conflicts() == [Conflict("event", "record")]
+    made_of_it = replace(segment("compacted"), journal=None, journal_start=None, journal_end=None)
+    with Manifest(opened) as manifest:
+        manifest.swap([segment()], [made_of_it])
+        assert manifest.segments() == [made_of_it]
+        assert [files.file for files in manifest.retired()] == [segment().file]
+
+
+def test_a_swap_is_all_or_nothing_and_its_files_wait_until_they_are_forgotten(opened: Home) -> None:
+    one, other, both = segment("one"), segment("other"), segment("both")
+    with Manifest(opened) as manifest:
+        manifest.commit_seal(STRETCH, [one], [], [], [])
+        with pytest.raises(LedgerError, match=r"other\.parquet cannot be replaced, it is not live"):
+            manifest.swap([one, other], [both])
+        assert (manifest.segments(), manifest.retired()) == ([one], [])
+        manifest.swap([one], [both])
+        (waiting,) = manifest.retired()
+        assert (manifest.segments(), waiting.file, waiting.unpublished_at) == ([both], one.file, None)
+        manifest.note_unpublished([waiting])
+        (noted,) = manifest.retired()
+        assert noted.unpublished_at is not None
+        manifest.note_unpublished([waiting])
+        assert manifest.retired() == [noted]
+        manifest.forget_retired([noted])
+        assert manifest.retired() == []
 
 
 def test_a_newer_manifest_is_refused_with_both_versions_named(opened: Home) -> None:

@@ -35,9 +35,9 @@ def home_of(option: Path | None) -> Home:
     return Home(option if option is not None else ProcessSettings().home)
 
 
-def say(text: str = "") -> None:
+def say(text: str = "", *, to_stderr: bool = False) -> None:
     """One line for a person, on stdout, without markup: a user's id may hold brackets."""
-    Console(highlight=False, soft_wrap=True).print(_printable(text), markup=False, emoji=False)
+    Console(highlight=False, soft_wrap=True, stderr=to_stderr).print(_printable(text), markup=False, emoji=False)
 
 
 def complain(text: str) -> None:
@@ -49,10 +49,12 @@ def say_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=1) + "\n")
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+def say_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None, *, to_stderr: bool = False
+) -> None:
     """A table for a person. Numbers stand right; NULL is a dash, never a zero. No digit is ever cut off."""
     rows = list(rows)
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=to_stderr)
     longest = LONGEST_TEXT if console.is_terminal else None
     table = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for position, column in enumerate(columns):
