@@ -10,8 +10,10 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.compaction import compact_closed_days
 from warehouse.dbt import DbtReport, run_dbt
+from warehouse.dimensions import create_names
 from warehouse.housekeeping import tidy
 from warehouse.locks import building
+from warehouse.price_history import create_price_history
 from warehouse.publish import publish
 from warehouse.seal import SealReport, seal
 from warehouse.sources import create_sources
@@ -65,5 +67,7 @@ def prepare(home: Home) -> None:
             home.build_database.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
             create_sources(connection, home)
+            create_names(connection, home)
+            create_price_history(connection, home)
     except duckdb.Error as error:
         raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error

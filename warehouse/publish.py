@@ -22,7 +22,7 @@ def publish(home: Home) -> None:
         connection.execute("create schema ledger")
         for schema, table in _tables(connection):
             connection.execute(f'create table {schema}."{table}" as from build.{schema}."{table}"')
-        _create_views(connection)
+        _create_all(connection, _views(connection) + _table_macros(connection))
         for statement in _comment_statements(connection):
             connection.execute(statement)
         connection.execute("detach build")
@@ -40,15 +40,9 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     ).fetchall()
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the build file's views by their own statements, none of which names the file it was made in.
-
-    Views rest on views, and DuckDB does not say on which: what cannot be created yet waits for the others.
-    """
-    rows = connection.execute(
-        "select sql from duckdb_views() where database_name = 'build' and not internal order by view_oid"
-    ).fetchall()
-    waiting = [statement for (statement,) in rows]
+def _create_all(connection: duckdb.DuckDBPyConnection, statements: list[str]) -> None:
+    """Run statements that rest on one another; DuckDB does not say on which: what has to wait is tried again."""
+    waiting = statements
     while waiting:
         refused: list[str] = []
         for statement in waiting:
@@ -59,6 +53,29 @@ def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
         if len(refused) == len(waiting):
             connection.execute(refused[0])
         waiting = refused
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The build file's views by their own statements, none of which names the file it was made in."""
+    rows = connection.execute(
+        "select sql from duckdb_views() where database_name = 'build' and not internal order by view_oid"
+    ).fetchall()
+    return [statement for (statement,) in rows]
+
+
+def _table_macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The reports as they were known at an instant, over the published views."""
+    rows = connection.execute(
+        """
+        select
+            'create macro ' || schema_name || '."' || function_name || '"(' || array_to_string(parameters, ', ')
+            || ') as table ' || macro_definition
+        from duckdb_functions()
+        where database_name = 'build' and function_type = 'table_macro'
+        order by function_oid
+        """
+    ).fetchall()
+    return [statement for (statement,) in rows]
 
 
 def _comment_statements(connection: duckdb.DuckDBPyConnection) -> list[str]:

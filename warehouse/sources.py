@@ -1,9 +1,11 @@
-"""What dbt reads: the live segments as `ledger.usage`, and their sums by day as `ledger.segments`."""
+"""What dbt reads of the ledger, all from the manifest: the live segments as `ledger.usage`, their sums by day as
+`ledger.segments`, and what was odd about them as `ledger.conflicts` and `ledger.quarantined`."""
 
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from decimal import Decimal, localcontext
 
 import duckdb
@@ -13,12 +15,20 @@ from tracking.record import EXACT
 from warehouse.manifest import Manifest, Segment
 from warehouse.schema import USAGE_SCHEMA, duckdb_type
 
-SEGMENTS_TABLE = """
-create or replace table ledger.segments (
-    usage_date DATE, fingerprint VARCHAR, segments BIGINT, row_count BIGINT, requests BIGINT, token_count BIGINT,
-    cost_usd DECIMAL(38,12), micro_usd BIGINT, unpriced_requests BIGINT, bytes BIGINT
-)
-"""
+SEGMENTS = {
+    "usage_date": "DATE",
+    "fingerprint": "VARCHAR",
+    "segments": "BIGINT",
+    "row_count": "BIGINT",
+    "requests": "BIGINT",
+    "token_count": "BIGINT",
+    "cost_usd": "DECIMAL(38,12)",
+    "micro_usd": "BIGINT",
+    "unpriced_requests": "BIGINT",
+    "bytes": "BIGINT",
+}
+CONFLICTS = {"event_key": "VARCHAR", "record_id": "VARCHAR"}
+QUARANTINED = {"journal": "VARCHAR", "start": "BIGINT", "length": "BIGINT", "reason": "VARCHAR"}
 
 
 def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -26,17 +36,32 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     with Manifest(home) as manifest:
         # One without rows only remembers that its day was emptied.
         segments = [segment for segment in manifest.segments() if segment.row_count]
+        conflicts = manifest.conflicts()
+        quarantined = manifest.quarantined()
     connection.execute("begin")
     connection.execute("create schema if not exists ledger")
     columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
     connection.execute(f"create or replace table ledger.usage_columns ({columns})")
     connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
-    connection.execute(SEGMENTS_TABLE)
     with localcontext(EXACT):
-        rows = _by_day(segments, home.settings().reporting_timezone)
-    if rows:
-        connection.executemany(f"insert into ledger.segments values ({', '.join('?' * 10)})", rows)
+        create_table(connection, "segments", SEGMENTS, _by_day(segments, home.settings().reporting_timezone))
+    create_table(connection, "conflicts", CONFLICTS, [astuple(conflict) for conflict in conflicts])
+    create_table(connection, "quarantined", QUARANTINED, [astuple(line) for line in quarantined])
     connection.execute("commit")
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Create or replace a table of schema `ledger` with these columns (name to DuckDB type) and rows."""
+    typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    connection.execute(f"create or replace table ledger.{name} ({typed})")
+    if rows:
+        # A list a column: 2,700 rows take 0.05 s, one by one 1 s.
+        lists = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
+        connection.execute(
+            f"insert into ledger.{name} select {lists}", [list(values) for values in zip(*rows, strict=True)]
+        )
 
 
 def _usage_query(home: Home, segments: Iterable[Segment]) -> str:

@@ -38,3 +38,8 @@
         true
     {%- endif -%}
 {% endmacro %}
+
+{# Whether this build reads every row anyway. #}
+{% macro is_full_refresh() %}
+    {{- return(flags.FULL_REFRESH) -}}
+{% endmacro %}

@@ -6,6 +6,7 @@
         incremental_strategy='append',
         on_schema_change='fail',
         pre_hook='{{ delete_changed_days() }}',
+        post_hook='{{ create_cost_daily_as_of() }}',
     )
 }}
 
@@ -37,28 +38,7 @@ changed_rows as (
 
 aggregated as (
 
-    select
-        usage_date,
-        reporting_date,
-        tenant,
-        user_id,
-        trackable_type,
-        trackable_id,
-        trackable_parent_type,
-        trackable_parent_id,
-        trackable_root_type,
-        trackable_root_id,
-        request_type,
-        llm,
-        provider,
-        model,
-        service_tier,
-        status,
-        day_fingerprint,
-        count(*) as row_count,
-        {{ sum_measures() }}
-    from changed_rows
-    group by all
+    {{ cost_cube('changed_rows') }}
 
 )
 

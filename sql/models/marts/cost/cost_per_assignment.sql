@@ -6,6 +6,12 @@ trackables as (
 
 ),
 
+assignments as (
+
+    select * from {{ ref('dim_assignment') }}
+
+),
+
 -- What belongs to no assignment keeps NULL here and ends up in one remainder row, so the rows still sum to the ledger.
 labelled as (
 
@@ -17,15 +23,29 @@ labelled as (
 
 ),
 
+named as (
+
+    select
+        labelled.*,
+        assignments.assignment_name
+    from labelled
+    left join assignments
+        on
+            labelled.assignment_id = assignments.assignment_id
+            and labelled.assignment_tenant is not distinct from assignments.tenant
+
+),
+
 aggregated as (
 
     select
         assignment_id,
         assignment_tenant as tenant,
+        assignment_name,
         min(first_reporting_date) as first_reporting_date,
         max(last_reporting_date) as last_reporting_date,
         {{ sum_measures() }}
-    from labelled
+    from named
     group by all
 
 )

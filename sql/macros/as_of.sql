@@ -1,0 +1,57 @@
+{# Reports as they were known at an instant: a table macro <cut>_as_of(instant) beside each cut of cost, made of the cut's
+   own SQL, so that the two cannot drift apart. It adds up the rows that had been recorded by then; corrections that came
+   later are left out, and a closed month shows what it showed at its close. Published with the tables.
+   The engine that has no table macros has no such reports. #}
+
+{# The post-hook of int_cost_daily. #}
+{% macro create_cost_daily_as_of() %}
+    {{- return(adapter.dispatch('create_cost_daily_as_of')()) -}}
+{% endmacro %}
+
+{% macro default__create_cost_daily_as_of() %}{% endmacro %}
+
+{% macro duckdb__create_cost_daily_as_of() -%}
+    create or replace macro {{ this.schema }}.cost_daily_as_of(instant) as table (
+        with
+
+        known_rows as (
+
+            select
+                *,
+                {{ local_date('occurred_at', var('reporting_timezone')) }} as reporting_date,
+                cast(null as varchar) as day_fingerprint
+            from {{ ref('stg_usage') }}
+            where recorded_at <= cast(instant as timestamptz)
+
+        ),
+
+        aggregated as (
+
+            {{ cost_cube('known_rows') }}
+
+        )
+
+        select * from aggregated
+    )
+{%- endmacro %}
+
+{# The post-hook of every cut that is made of int_cost_daily, or of another such cut. #}
+{% macro create_as_of() %}
+    {{- return(adapter.dispatch('create_as_of')()) -}}
+{% endmacro %}
+
+{% macro default__create_as_of() %}{% endmacro %}
+
+{% macro duckdb__create_as_of() -%}
+    {% set query = namespace(sql=sql) %}
+    {% for parent in model.depends_on.nodes %}
+        {% set name = parent.split('.')[-1] %}
+        {% if name == 'int_cost_daily' or name.startswith('cost_per_') %}
+            {% set as_of = 'cost_daily' if name == 'int_cost_daily' else name %}
+            {% set query.sql = query.sql | replace(ref(name) | string, this.schema ~ '.' ~ as_of ~ '_as_of(instant)') %}
+        {% endif %}
+    {% endfor %}
+    {% if query.sql != sql %}
+        create or replace macro {{ this.schema }}.{{ this.identifier }}_as_of(instant) as table ({{ query.sql }})
+    {% endif %}
+{%- endmacro %}

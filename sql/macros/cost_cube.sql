@@ -1,0 +1,25 @@
+{# The rows of the ledger added up by everything reports of cost ask for: what int_cost_daily holds, of any rows. #}
+{% macro cost_cube(rows_relation) -%}
+    select
+        usage_date,
+        reporting_date,
+        tenant,
+        user_id,
+        trackable_type,
+        trackable_id,
+        trackable_parent_type,
+        trackable_parent_id,
+        trackable_root_type,
+        trackable_root_id,
+        request_type,
+        llm,
+        provider,
+        model,
+        service_tier,
+        status,
+        day_fingerprint,
+        count(*) as row_count,
+        {{ sum_measures() }}
+    from {{ rows_relation }}
+    group by all
+{%- endmacro %}

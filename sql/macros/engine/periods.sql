@@ -1,0 +1,14 @@
+{# The first day of the week (Monday), month or year that a date is in. #}
+{% macro start_of(period, date) -%}
+    cast({{ dbt.date_trunc(period, date) }} as date)
+{%- endmacro %}
+
+{# A date so many days, weeks, months or years later. #}
+{% macro date_after(date, count, period) -%}
+    cast({{ dbt.dateadd(period, count, date) }} as date)
+{%- endmacro %}
+
+{# Whole days from one date to another. #}
+{% macro days_between(first, last) -%}
+    {{ dbt.datediff(first, last, 'day') }}
+{%- endmacro %}

@@ -1,0 +1,60 @@
+with
+
+daily as (
+
+    select * from {{ ref('int_cost_daily') }}
+
+),
+
+spans as (
+
+    select
+        {{ start_of('year', 'min(reporting_date)') }} as first_date,
+        {{ date_after(start_of('year', 'max(reporting_date)'), 1, 'year') }} as end_date
+    from daily
+    having count(*) > 0
+
+),
+
+numbered as (
+
+    select
+        first_date,
+        {{ integers('0', days_between('first_date', 'end_date') ~ ' - 1', 'day_number') }}
+    from spans
+
+),
+
+dates as (
+
+    select {{ date_after('first_date', 'day_number', 'day') }} as reporting_date
+    from numbered
+
+),
+
+described as (
+
+    select
+        reporting_date,
+        cast(extract(year from reporting_date) as integer) as year_number,
+        cast(extract(quarter from reporting_date) as integer) as quarter_number,
+        cast(extract(month from reporting_date) as integer) as month_number,
+        cast(extract(day from reporting_date) as integer) as day_of_month,
+        {{ start_of('month', 'reporting_date') }} as reporting_month,
+        {{ start_of('week', 'reporting_date') }} as reporting_week,
+        {{ iso_weekday('reporting_date') }} as iso_weekday
+    from dates
+
+),
+
+named as (
+
+    select
+        *,
+        {{ weekday_name('iso_weekday') }} as weekday_name,
+        iso_weekday > 5 as is_weekend
+    from described
+
+)
+
+select * from named
