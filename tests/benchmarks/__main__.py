@@ -8,6 +8,7 @@ from tests.benchmarks.timing import CONSOLE
 GROUPS = {
     "pricing": "extraction and price of one answer, and the whole of record(), against genai-prices and LiteLLM",
     "cost_frame": "exact costs of a frame of usage, in memory and from Parquet to Parquet",
+    "refresh": "a refresh of the demo's home by Dagster, from a cold process",
     "startup": "imports, and the first price",
 }
 
