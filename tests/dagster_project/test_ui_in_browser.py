@@ -87,7 +87,7 @@ def test_a_person_refreshes_looks_and_rebuilds_three_days(url: str, home: Home, 
     open_graph(page, url)
     page.screenshot(path=artifacts / "dagster-1-before.png")
     open_job(page, url, "refresh")
-    page.get_by_role("button", name="Materialize all", exact=True).click()
+    page.get_by_role("button", name="Materialize all").first.click()
     expect(page.get_by_text("Launched run")).to_be_visible()
     run = wait_until(lambda: finished_run(url, "refresh"), RUN_SECONDS, home.root / "ui.log")
     assert run["status"] == "SUCCESS"
