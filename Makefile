@@ -6,7 +6,7 @@ UI_HOME ?= llm-cost-demo
 GROUPS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench ui lock wheel clean
+.PHONY: help setup demo test faults check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ demo: $(INSTALLED) ## Play a month of a teaching platform, build the reports, pr
 
 test: $(INSTALLED) ## Run every test
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+faults: $(INSTALLED) ## Kill, cut the power, fill the disk: the long runs, and a table of what was lost (nothing)
+	@FAULTS=long $(BIN)/pytest tests/faults --numprocesses 2 --quiet -o faulthandler_timeout=0
 
 check: $(INSTALLED) ## Lint, format, types, SQL, import contracts
 	@$(BIN)/ruff check --quiet .

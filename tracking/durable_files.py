@@ -18,6 +18,16 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(directory: Path) -> None:
+    """Make `directory` (mode 0700) and what is missing above it, durably. One that is there is left as it is."""
+    if directory.is_dir():
+        return
+    if not directory.parent.is_dir():
+        make_directory(directory.parent)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(directory.parent)
+
+
 def sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

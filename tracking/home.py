@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tracking.durable_files import create_exclusively
+from tracking.durable_files import create_exclusively, make_directory, sync_directory
 from tracking.errors import LedgerError
 from tracking.request_type import check_name
 
@@ -57,6 +57,7 @@ class Home:
         self.prices = self.root / "prices"
         self.keys = self.root / "keys"
         self.locks = self.root / "locks"
+        self.dimensions = self.root / "dimensions"
         self.prices_toml = self.root / "prices.toml"
         self.manifest = self.root / "manifest.sqlite"
         self.build_database = self.root / "build.duckdb"
@@ -74,7 +75,7 @@ class Home:
             LedgerError: the home cannot be written, or is from a newer version.
         """
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.root)
             if self.ledger_toml.exists():
                 settings = self.settings()
             else:
@@ -91,6 +92,8 @@ class Home:
                 self.dbt,
             ):
                 directory.mkdir(mode=0o700, exist_ok=True)
+            # Whoever made them: a journal's line is only as durable as the folder it is in.
+            sync_directory(self.root)
         except OSError as error:
             raise LedgerError(f"home {self.root} cannot be used: {error.strerror or error}") from error
         if not os.access(self.journal, os.W_OK | os.X_OK):

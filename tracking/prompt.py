@@ -52,8 +52,15 @@ def _plain(value: object) -> object:
 _canonical_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
 
 
+def _cut(text: str, most_bytes: int) -> str:
+    """As much of a text as fits into so many bytes of UTF-8."""
+    if len(text) * 4 <= most_bytes:
+        return text
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
 class PromptTrace(NamedTuple):
-    """What of a prompt goes to disk. Lengths in characters; hashes are HMAC-SHA-256, hex."""
+    """What of a prompt goes to disk. Length in characters and hashes (HMAC-SHA-256, hex) are the whole prompt's."""
 
     text: str | None
     chars: int | None
@@ -64,10 +71,11 @@ class PromptTrace(NamedTuple):
 class PromptKeeper:
     """Applies one prompt policy with the key of one home."""
 
-    def __init__(self, keys: Path, policy: PromptPolicy, redact: Callable[[str], str] | None) -> None:
+    def __init__(self, keys: Path, policy: PromptPolicy, redact: Callable[[str], str] | None, most_bytes: int) -> None:
         self._key_file = keys / "prompt.key"
         self._policy = policy
         self._redact = redact
+        self._most_bytes = most_bytes
         self._key: bytes | None = None
 
     def trace(self, prompt: object) -> PromptTrace:
@@ -79,7 +87,7 @@ class PromptKeeper:
         if self._policy == "drop":
             return PromptTrace(None, len(text), None, None)
         return PromptTrace(
-            text=text if self._policy == "store" else None,
+            text=_cut(text, self._most_bytes) if self._policy == "store" else None,
             chars=len(text),
             hmac=self._hash(text),
             prefix_hmac=self._hash(text[:PREFIX_CHARS]) if len(text) >= PREFIX_CHARS else None,

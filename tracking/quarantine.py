@@ -27,14 +27,21 @@ class Quarantine:
         """Keep what is known of one refused call; returns the file it went to."""
         if self._path is None or self._pid != os.getpid():
             self._path, self._pid = self._directory / f"refused-{writer_name()}.jsonl", os.getpid()
+        path = self._path
         entry = refusal(reason, answer) | {"refused_at": datetime.now(UTC).isoformat(), **context}
         line = (json.dumps(entry, default=str) + "\n").encode()
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        size = os.fstat(descriptor).st_size
         try:
             write_all(descriptor, line)
+        except OSError:
+            self._path = None  # it may end in half a line: the next one goes to another file
+            os.ftruncate(descriptor, size)
+            self._path = path
+            raise
         finally:
             os.close(descriptor)
-        return self._path
+        return path
 
 
 def refusal(reason: Exception, answer: object) -> dict[str, Any]:

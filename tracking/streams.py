@@ -140,6 +140,7 @@ class StreamReader:
         if isinstance(event, str) and "choices" not in fields and "response_metadata" not in fields:
             self._take_event(event, fields)
         elif "chunk" in fields and isinstance(payload := inside(fields["chunk"], "bytes"), bytes):  # InvokeModel's
+            self._class_provider = "aws"  # whoever made the model, Bedrock sells it
             self._take(json.loads(payload))
         elif "contentBlockDelta" in fields or "messageStop" in fields or "metadata" in fields:
             self._take_converse(fields)
@@ -181,6 +182,7 @@ class StreamReader:
 
     def _take_converse(self, fields: Fields) -> None:
         """Bedrock's `converse_stream`."""
+        self._class_provider = "aws"
         self._count_text(inside(fields, "contentBlockDelta", "delta"))
         self._finish = text_in(inside(fields, "messageStop", "stopReason")) or self._finish
         metadata = fields_of(fields.get("metadata"))

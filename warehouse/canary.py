@@ -44,7 +44,7 @@ class Canary:
 
     def __init__(self, text: str) -> None:
         self._long = len(text.encode()) >= LONG_ENOUGH
-        forms = sorted({text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]})
+        forms = written_forms(text)
         self._value = re.compile(self._pattern("|".join(re.escape(form) for form in forms)))
         # No two engines escape alike, but code points are the same to all of them.
         self._engine_value = self._pattern("|".join("".join(_code_point(char) for char in form) for form in forms))
@@ -149,6 +149,11 @@ class Canary:
             if not self._long and content.find(b"\0") >= 0:
                 return 0
             return sum(1 for _ in self._bytes.finditer(content))
+
+
+def written_forms(text: str) -> list[str]:
+    """A text as it is, and as one writer of JSON or another escapes it."""
+    return sorted({text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]})
 
 
 def _code_point(char: str) -> str:

@@ -44,7 +44,7 @@ def create_names(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """
     problems: list[UnusableName] = []
     for stem, id_column in NAMED.items():
-        names, unusable = read_names(home.root / "dimensions" / f"{stem}.csv", id_column)
+        names, unusable = read_names(home.dimensions / f"{stem}.csv", id_column)
         problems += unusable
         rows = [(identity, tenant, name) for (identity, tenant), name in names.items()]
         create_table(connection, stem, dict.fromkeys((id_column, TENANT, NAME), "VARCHAR"), rows)

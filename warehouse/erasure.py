@@ -22,7 +22,7 @@ from tracking.home import Home
 from tracking.record import EXACT
 from warehouse.build import rebuild_from_nothing
 from warehouse.canary import Canary, Found
-from warehouse.housekeeping import delete_retired, remove_leftovers, tidy
+from warehouse.housekeeping import remove_leftovers, tidy
 from warehouse.kept_lines import change_entries
 from warehouse.locks import building, sealing
 from warehouse.manifest import Manifest, Segment
@@ -105,7 +105,6 @@ def erase(home: Home, person: Person, *, progress: Callable[[str], object] | Non
                 report.kept_lines = sum(
                     change_entries(file, person.erased_from) for file in sorted(home.quarantine.glob("*.jsonl"))
                 )
-                delete_retired(home, manifest, manifest.retired())
             if home.build_database.exists() or home.warehouse_database.exists():
                 say("building the reports anew")
                 rebuild_from_nothing(home)
@@ -126,6 +125,9 @@ def _key(home: Home, user_id: str) -> tuple[Path, bytes]:
     """The key of this user's erasure: one that a crash left, told by what it makes of the id, else a new one."""
     for file in sorted(home.keys.glob("erasing-*.key")):
         content = file.read_bytes()
+        if not any(content):
+            file.unlink()  # destroyed, when the crash came
+            continue
         key, seen = content[:KEY_BYTES], content[KEY_BYTES:]
         if hmac.compare_digest(hmac.digest(key, user_id.encode(), "sha512"), seen):
             return file, key

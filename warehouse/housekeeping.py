@@ -33,16 +33,22 @@ def tidy(home: Home, grace: timedelta = GRACE) -> int:
     """Delete what nothing needs any more; returns how many pairs of replaced files. Repeating it changes nothing.
 
     Call it while holding the build lock, after publishing: no build may be about to publish an older list of files.
+
+    Raises:
+        LedgerError: a file cannot be read or removed; everything that is live stays.
     """
-    with sealing(home), Manifest(home) as manifest:
-        remove_leftovers(home, manifest)
-        named = _named_by_reports(home)
-        manifest.note_unpublished(files for files in manifest.retired() if files.file not in named)
-        latest = datetime.now(UTC) - grace
-        due = [files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest]
-        delete_retired(home, manifest, [files for files in due if files.file not in named])
-        _drop_rowless(home, manifest)
-    _remove_temporaries(home, grace)
+    try:
+        with sealing(home), Manifest(home) as manifest:
+            remove_leftovers(home, manifest)
+            named = _named_by_reports(home)
+            manifest.note_unpublished(files for files in manifest.retired() if files.file not in named)
+            latest = datetime.now(UTC) - grace
+            due = [files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest]
+            delete_retired(home, manifest, due)
+            _drop_rowless(home, manifest)
+        _remove_temporaries(home)
+    except (OSError, duckdb.Error) as error:
+        raise LedgerError(f"tidying up {home.root} failed: {error}") from error
     return len(due)
 
 
@@ -70,7 +76,7 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
                 # Retention took its prompts, and a crash came before the file was gone.
                 needed = folder == home.usage or live[name].prompts
             else:
-                needed = name in waiting or not _stands_elsewhere(home, manifest, name, {*live, *waiting})
+                needed = name in waiting or not stands_elsewhere(home, manifest, name, {*live, *waiting})
             if not needed:
                 file.unlink()
         for file in folder.glob(f"{days}/.*.tmp"):
@@ -79,7 +85,7 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
         shutil.rmtree(folder)
 
 
-def _stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str]) -> bool:
+def stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str]) -> bool:
     """Whether all that a file nobody speaks of holds is in live segments, or in a journal that is to be sealed."""
     usage = home.usage / name
     if usage.exists():
@@ -149,9 +155,9 @@ def _unlink_pair(home: Home, file: str) -> None:
                 path.parent.rmdir()
 
 
-def _remove_temporaries(home: Home, grace: timedelta) -> None:
-    """Of files that were to be replaced whole when their writer was killed."""
-    latest = time.time() - grace.total_seconds()
+def _remove_temporaries(home: Home) -> None:
+    """Of files that were to be replaced whole when their writer was killed. A younger one may be a living writer's."""
+    latest = time.time() - GRACE.total_seconds()
     for folder in (home.root, home.prices, home.keys, home.quarantine, home.dbt):
         for file in folder.glob(".*.tmp*"):
             if file.is_file() and file.stat().st_mtime < latest:

@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
@@ -39,9 +40,14 @@ class Run:
     def size(self) -> int:
         return len(self.hashes)
 
+    @property
+    def segments(self) -> list[tuple[str, str, int]]:
+        """Each segment's file, SHA-256 and number of hashes."""
+        return [(*holder, count) for holder, count in zip(self.holders, self.counts, strict=True)]
+
     def live_size(self, live: Set[Holder]) -> int:
         """How many of its hashes stand for live segments."""
-        return sum(count for holder, count in zip(self.holders, self.counts, strict=True) if holder in live)
+        return sum(count for file, sha256, count in self.segments if (file, sha256) in live)
 
     def holders_of(self, wanted: Hashes) -> set[Holder]:
         """The segments that have any of the wanted hashes."""
@@ -58,7 +64,7 @@ class Run:
 
     def is_intact(self) -> bool:
         """Whether the bytes of its file are as they were written."""
-        return self.crc32 == _checksum(self.hashes, self.places)
+        return self.crc32 == _checksum(self)
 
 
 def run_of(holder: Holder, hashes: Hashes) -> Run:
@@ -90,8 +96,8 @@ def write_run(directory: Path, run: Run) -> Run:
     header = {
         "version": VERSION,
         "ids": run.size,
-        "crc32": _checksum(run.hashes, run.places),
-        "segments": [[*holder, count] for holder, count in zip(run.holders, run.counts, strict=True)],
+        "crc32": _checksum(run),
+        "segments": run.segments,
     }
     line = json.dumps(header).encode()
     path = directory / f"{secrets.token_hex(16)}.ids"
@@ -133,5 +139,6 @@ def _mapped(path: Path, kind: str, offset: int, size: int) -> NDArray[Any]:
     return np.memmap(path, kind, "r", offset, (size,)) if size else np.zeros(0, kind)
 
 
-def _checksum(hashes: Hashes, places: NDArray[np.uint32]) -> int:
-    return crc32(places.astype("<u4").data, crc32(hashes.astype("<u8").data))
+def _checksum(run: Run) -> int:
+    parts = (json.dumps(run.segments).encode(), run.hashes.astype("<u8").data, run.places.astype("<u4").data)
+    return reduce(lambda checksum, part: crc32(part, checksum), parts, 0)

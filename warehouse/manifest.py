@@ -1,6 +1,7 @@
 """The manifest: which segments are live, what they sum to, and how far each journal is sealed.
 
-SQLite with its rollback journal and `synchronous=FULL`: what is committed here survives a power loss.
+SQLite with its rollback journal and `synchronous=EXTRA`: what is committed here survives a power loss. (FULL does not
+sync the folder after the rollback journal is deleted: it may come back, and take back a commit.)
 """
 
 import sqlite3
@@ -113,7 +114,7 @@ class Manifest:
         try:
             self._path.chmod(0o600)
             self._connection.execute("pragma journal_mode = delete")
-            self._connection.execute("pragma synchronous = full")
+            self._connection.execute("pragma synchronous = extra")
             self._migrate(home)
         except BaseException as error:
             self._connection.close()
@@ -162,7 +163,10 @@ class Manifest:
         """Every live segment, by day and name."""
         columns = ", ".join(field.name for field in fields(Segment))
         rows = self._connection.execute(f"select {columns} from segments order by usage_date, name")
-        return [_as_segment(row) for row in rows]
+        try:
+            return [_as_segment(row) for row in rows]
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise LedgerError(f"manifest {self._path} is damaged, a segment's entry is unreadable: {error}") from error
 
     def sealed_bytes(self, journal: str) -> int:
         """How many bytes of a journal are sealed or quarantined."""
@@ -189,6 +193,18 @@ class Manifest:
         superseded: Iterable[str],
     ) -> None:
         """Make segments live and move a journal's seal forward, all or nothing."""
+        self.fill(segments, [stretch], quarantined, conflicts, superseded)
+
+    def fill(
+        self,
+        segments: Iterable[Segment],
+        sealed: Iterable[Stretch],
+        quarantined: Iterable[QuarantinedLine],
+        conflicts: Iterable[Conflict],
+        superseded: Iterable[str],
+        retired: Iterable[Segment] = (),
+    ) -> None:
+        """Take in what was sealed, in however many stretches, all or nothing."""
         with self._transaction():
             self._add(segments)
             self._connection.executemany(
@@ -200,7 +216,10 @@ class Manifest:
             self._connection.executemany(
                 "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
             )
-            self._connection.execute("insert or replace into journals values (?, ?)", (stretch.journal, stretch.end))
+            self._connection.executemany(
+                "insert or replace into journals values (?, ?)", [(stretch.journal, stretch.end) for stretch in sealed]
+            )
+            self._retire(retired)
 
     def swap(self, outs: Iterable[Segment], ins: Iterable[Segment]) -> None:
         """Make `ins` live in place of `outs`, all or nothing; the files of `outs` become retired ones.
@@ -208,17 +227,22 @@ class Manifest:
         Raises:
             LedgerError: one of `outs` is not live.
         """
-        now = datetime.now(UTC)
+        outs = list(outs)
         with self._transaction():
             for segment in outs:
                 place = (segment.usage_date.isoformat(), segment.name)
                 gone = self._connection.execute("delete from segments where usage_date = ? and name = ?", place)
                 if gone.rowcount != 1:
                     raise LedgerError(f"segment {segment.file} cannot be replaced, it is not live")
-                self._connection.execute(
-                    "insert into retired (usage_date, name, retired_at) values (?, ?, ?)", (*place, now.isoformat())
-                )
+            self._retire(outs)
             self._add(ins)
+
+    def _retire(self, segments: Iterable[Segment]) -> None:
+        now = datetime.now(UTC).isoformat()
+        self._connection.executemany(
+            "insert into retired (usage_date, name, retired_at) values (?, ?, ?)",
+            [(segment.usage_date.isoformat(), segment.name, now) for segment in segments],
+        )
 
     def retired(self) -> list[Retired]:
         """Every pair of files that waits to be deleted, by day and name."""
@@ -256,6 +280,14 @@ class Manifest:
         with self._transaction():
             self._connection.execute(
                 "update segments set prompts = 0, prompts_sha256 = null where usage_date = ?", (day.isoformat(),)
+            )
+
+    def forget_quarantined(self, lines: Iterable[QuarantinedLine]) -> None:
+        """These lines are kept in `quarantine/` no longer."""
+        with self._transaction():
+            self._connection.executemany(
+                "delete from quarantined where journal = ? and start = ?",
+                [(line.journal, line.start) for line in lines],
             )
 
     def forget_findings(self, conflicts: Iterable[str], superseded: Iterable[str]) -> None:

@@ -10,8 +10,6 @@ from tracking.home import Home
 from tracking.journal import decode_line, encode_line
 from warehouse.manifest import Manifest
 
-CHECKSUM_BYTES = len(encode_line(b"")) - 1
-
 Fields = Mapping[str, Any]
 
 
@@ -20,6 +18,9 @@ def overwrite_lines(path: Path, changed: Callable[[bytes], bytes | None], end: i
 
     `changed` takes a line without its newline and gives one of the same length or shorter, filled up with spaces; or
     `None`, to leave it. Only whole lines before byte `end` are looked at.
+
+    Raises:
+        ValueError: `changed` gave a longer one; it is not written.
     """
     count = 0
     with path.open("r+b", buffering=0) as raw, path.open("rb") as lines:
@@ -30,6 +31,8 @@ def overwrite_lines(path: Path, changed: Callable[[bytes], bytes | None], end: i
             content = line[:-1]
             new = changed(content)
             if new is not None and new != content:
+                if len(new) > len(content):
+                    raise ValueError(f"a line of {len(content)} bytes cannot become one of {len(new)}")
                 os.pwrite(raw.fileno(), new.ljust(len(content)), offset)
                 count += 1
             offset += len(line)
@@ -52,8 +55,10 @@ def blank_sealed_lines(home: Home, manifest: Manifest, gone: Callable[[Fields], 
         fields = _object(content)
         if fields is None or not gone(fields):
             return None
-        left = json.dumps({"record_id": fields["record_id"]} if "record_id" in fields else {}).encode()
-        return encode_line(left.ljust(len(line) - CHECKSUM_BYTES))[:-1]
+        left = json.dumps({"record_id": fields.get("record_id")}).encode()
+        if len(left) > len(content):
+            left = b"{}"
+        return encode_line(left.ljust(len(content)))[:-1]
 
     return sum(
         overwrite_lines(journal, changed, manifest.sealed_bytes(journal.name))

@@ -4,12 +4,13 @@ import json
 import re
 from dataclasses import dataclass
 
+from warehouse.canary import written_forms
 from warehouse.kept_lines import Entry, raw_text, with_raw_text, without_prompt
 from warehouse.overwriting import Fields
 from warehouse.sources import literal
 
 FORGOTTEN = ("prompt_hmac", "prompt_prefix_hmac", "trace_id")
-"""Columns of the user's own rows that become NULL: hashes of what they wrote, and the way into other systems."""
+"""Columns that become NULL in rows that name the user: hashes of what they wrote, and the way into other systems."""
 
 TRACKABLES = ("trackable", "trackable_parent")
 
@@ -33,9 +34,8 @@ class Person:
     def replaced_columns(self, pseudonym: str) -> dict[str, str]:
         """SQL in place of each column that may name them or what they wrote."""
         mentions = self._mentions(pseudonym).items()
-        own = f"user_id = {literal(self.user_id)}"
         return {name: f"case when {when} then {then} else {name} end" for name, (when, then) in mentions} | {
-            name: f"case when {own} then null else {name} end" for name in FORGOTTEN
+            name: f"case when {self.condition()} then null else {name} end" for name in FORGOTTEN
         }
 
     def _mentions(self, pseudonym: str) -> dict[str, tuple[str, str]]:
@@ -82,5 +82,5 @@ class Person:
 
     def _named_in_text(self) -> re.Pattern[str]:
         """In a line nobody could parse, a call's or a row's."""
-        forms = "|".join(re.escape(form) for form in {self.user_id, json.dumps(self.user_id)[1:-1]})
+        forms = "|".join(re.escape(form) for form in written_forms(self.user_id))
         return re.compile(rf'("user(?:_id)?"\s*:\s*)(?:"(?:{forms})"|(?:{forms})(?=[\s,}}]))')

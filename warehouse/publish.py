@@ -92,6 +92,10 @@ def _comment_statements(connection: duckdb.DuckDBPyConnection) -> list[str]:
         select 'comment on column ' || schema_name || '."' || table_name || '"."' || column_name || '"', comment
         from duckdb_columns()
         where database_name = 'build' and comment is not null and not starts_with(table_name, $prefix)
+        union all
+        select 'comment on macro table ' || schema_name || '."' || function_name || '"', comment
+        from duckdb_functions()
+        where database_name = 'build' and comment is not null and function_type = 'table_macro'
         """,
         {"prefix": INTERNAL_PREFIX},
     ).fetchall()

@@ -20,9 +20,10 @@ from tracking.record import EXACT
 from warehouse.housekeeping import remove_leftovers
 from warehouse.kept_lines import change_entries, files_older_than, remove, without_prompt
 from warehouse.locks import sealing
-from warehouse.manifest import Manifest, Segment
+from warehouse.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.overwriting import Fields, blank_sealed_lines
 from warehouse.provenance import Provenance
+from warehouse.quarantined_lines import entries_of
 from warehouse.rewriting import Rewriting, rewrite
 from warehouse.seal import seal
 
@@ -72,14 +73,18 @@ def retain(
             if not dry_run:
                 remove_leftovers(home, manifest)
             for day, segments in _by_day(manifest.segments()):
-                _expire_day(home, manifest, segments, report, (day < rows_before, day < prompts_before), dry_run)
+                rows = day < rows_before and any(segment.row_count for segment in segments)
+                if rows or (day < prompts_before and any(segment.prompts for segment in segments)):
+                    report.days.append(_expired(home, segments, rows=rows))
+                    if not dry_run:
+                        _expire(home, manifest, segments, rows=rows)
                 if progress:
                     progress(len(segments))
             report.kept_files = sum(1 for _ in files_older_than(home, _midnight(rows_before)))
             if not dry_run:
                 _remove_prompt_files(home, max(rows_before, prompts_before))
                 blank_sealed_lines(home, manifest, _older_than(max(rows_before, prompts_before)))
-                _expire_quarantine(home, rows_before, prompts_before)
+                _expire_quarantine(home, manifest, rows_before, prompts_before)
     except OSError as error:
         raise LedgerError(f"retention in {error.filename or home.root} failed: {error.strerror or error}") from error
     return report
@@ -98,25 +103,12 @@ def _by_day(segments: Sequence[Segment]) -> list[tuple[date, list[Segment]]]:
     return [(day, list(live)) for day, live in groupby(segments, key=lambda segment: segment.usage_date)]
 
 
-def _expire_day(
-    home: Home,
-    manifest: Manifest,
-    segments: list[Segment],
-    report: RetentionReport,
-    expired: tuple[bool, bool],
-    dry_run: bool,
-) -> None:
-    rows_expired, prompts_expired = expired
-    with_rows = [segment for segment in segments if segment.row_count]
-    if rows_expired and with_rows:
-        report.days.append(_expired(home, with_rows, rows=True))
-        if not dry_run:
-            manifest.forget_findings(*_findings(home, manifest, with_rows))
-            rewrite(home, manifest, segments, Rewriting("retained", keep_rows=False))
-    elif prompts_expired and any(segment.prompts for segment in segments):
-        report.days.append(_expired(home, with_rows, rows=False))
-        if not dry_run:
-            manifest.drop_prompts(segments[0].usage_date)
+def _expire(home: Home, manifest: Manifest, segments: list[Segment], *, rows: bool) -> None:
+    if rows:
+        manifest.forget_findings(*_findings(home, manifest, segments))
+        rewrite(home, manifest, segments, Rewriting("retained", keep_rows=False))
+    else:
+        manifest.drop_prompts(segments[0].usage_date)
 
 
 def _expired(home: Home, segments: list[Segment], *, rows: bool) -> ExpiredDay:
@@ -161,8 +153,9 @@ def _older_than(day: date) -> Callable[[Fields], bool]:
     return expired
 
 
-def _expire_quarantine(home: Home, rows_before: date, prompts_before: date) -> None:
+def _expire_quarantine(home: Home, manifest: Manifest, rows_before: date, prompts_before: date) -> None:
     for file in files_older_than(home, _midnight(rows_before)):
+        manifest.forget_quarantined(entry for _, entry in entries_of(file) if isinstance(entry, QuarantinedLine))
         remove(home, file)
     for file in files_older_than(home, _midnight(prompts_before)):
         change_entries(file, without_prompt)

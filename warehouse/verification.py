@@ -97,11 +97,9 @@ def _list(home: Home, findings: Findings) -> _Listed:
             for (answer,) in connection.execute("pragma integrity_check"):
                 if answer != "ok":
                     findings.problem(home.manifest, f"SQLite's integrity check says: {answer}")
-        segments = manifest.segments()
-        known = {segment.file for segment in segments} | {files.file for files in manifest.retired()}
-        note_leftovers(home, known, manifest.sealed_bytes, findings)
+        note_leftovers(home, manifest, findings)
         return _Listed(
-            segments,
+            manifest.segments(),
             manifest.quarantined(),
             manifest.conflicts(),
             manifest.superseded(),

@@ -3,15 +3,16 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tracking.home import Home
 from tracking.journal import decode_line
 from warehouse.findings import Findings
+from warehouse.housekeeping import stands_elsewhere
 from warehouse.id_runs import read_run
 from warehouse.journal_lines import whole_lines
-from warehouse.manifest import QuarantinedLine, Stretch
+from warehouse.manifest import Manifest, QuarantinedLine
 from warehouse.quarantined_lines import DamagedEntryError, entries_of
 
 OPEN_TO_OTHERS = 0o077
@@ -115,9 +116,9 @@ def verify_ids(home: Home, findings: Findings) -> None:
 
 
 def verify_modes(home: Home, findings: Findings) -> None:
-    """Check that nobody but the owner can read what the ledger wrote itself."""
+    """Check that nobody but the owner can read what the ledger wrote itself; a temporary file gets its mode last."""
     folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.root / "ids")
-    below = [path for folder in folders for path in folder.rglob("*")]
+    below = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
     for path in (*folders, home.manifest, home.build_database, home.warehouse_database, *below):
         try:
             mode = path.stat().st_mode
@@ -127,22 +128,16 @@ def verify_modes(home: Home, findings: Findings) -> None:
             findings.problem(path, f"has mode {mode & 0o777:04o}, expected none for group and others")
 
 
-def note_leftovers(home: Home, known: set[str], sealed_bytes: Callable[[str], int], findings: Findings) -> None:
-    """Find files of segments that nobody speaks of. Those of a seal that did not finish are no loss."""
+def note_leftovers(home: Home, manifest: Manifest, findings: Findings) -> None:
+    """Find files of segments that nobody speaks of; call it while holding the sealing lock. A crash loses no row."""
+    live = {segment.file: segment for segment in manifest.segments()}
+    known = {*live, *(files.file for files in manifest.retired())}
     for folder in (home.usage, home.prompts):
         for path in sorted(folder.glob("*/*")):
-            if path.relative_to(folder).as_posix() in known:
+            file = path.relative_to(folder).as_posix()
+            if file in known and (file not in live or folder == home.usage or live[file].prompts):
                 continue
-            if path.name.startswith(".") or _is_sealed_or_waits(home, path, sealed_bytes):
-                findings.note(path, "was left by a crash; its rows are sealed elsewhere or still in a journal")
+            if path.name.startswith(".") or file in live or stands_elsewhere(home, manifest, file, known):
+                findings.note(path, "was left by a crash; nothing needs it, the next build deletes it")
             else:
                 findings.problem(path, "is in no list of the manifest")
-
-
-def _is_sealed_or_waits(home: Home, path: Path, sealed_bytes: Callable[[str], int]) -> bool:
-    named = STRETCH_NAME.fullmatch(path.stem)
-    if named is None:
-        return False
-    stretch = Stretch(f"{named['journal']}.log", int(named["start"]), int(named["end"]))
-    journal = home.journal / stretch.journal
-    return sealed_bytes(stretch.journal) >= stretch.end or (journal.exists() and journal.stat().st_size >= stretch.end)

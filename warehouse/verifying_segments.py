@@ -3,7 +3,6 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from warehouse.manifest import Manifest, Segment
 from warehouse.provenance import Provenance
 from warehouse.schema import PROMPT_SCHEMA, USAGE_SCHEMA
 from warehouse.sealed_ids import hashed
-from warehouse.segments import REQUESTS, UNPRICED_REQUESTS
+from warehouse.segments import TOTALS, exact_totals
 
 BLOCK_BYTES = 1 << 20
 COLUMNS = (
@@ -49,20 +48,22 @@ class SegmentVerifier:
         self.notes_in_footers: set[tuple[str | None, str]] = set()
         """Conflicts (event and record) and superseded records (no event) that footers speak of."""
         self.footers_complete = True
-        """Whether every segment has a footer of ours; the first version wrote none."""
+        """Whether every segment has a footer that could be read; the first version wrote none."""
 
     def verify(self, segment: Segment) -> None:
         path = self._home.usage / segment.file
         problems = len(self._findings.problems)
         rows = self._rows(path, segment)
-        if rows is not None:
+        if rows is None:
+            self.footers_complete = False
+        else:
             self._compare_rows(path, segment, rows)
         self._verify_prompts(segment, rows)
-        if len(self._findings.problems) > problems and not self._still_live(segment):
+        if len(self._findings.problems) > problems and not self._is_live(segment):
             # It was replaced while it was being looked at, and its files may be gone.
             del self._findings.problems[problems:]
 
-    def _still_live(self, segment: Segment) -> bool:
+    def _is_live(self, segment: Segment) -> bool:
         with Manifest(self._home) as manifest:
             return segment in manifest.segments()
 
@@ -86,21 +87,13 @@ class SegmentVerifier:
                 path, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False
             )
             return rows.select(COLUMNS).collect()
-        except pl.exceptions.PolarsError as error:
+        except (OSError, pl.exceptions.PolarsError) as error:
             self._findings.problem(path, f"cannot be read as Parquet: {error}")
             return None
 
     def _compare_rows(self, path: Path, segment: Segment, rows: pl.DataFrame) -> None:
-        totals = rows.select(
-            row_count=pl.len(),
-            requests=REQUESTS.sum(),
-            token_count=pl.col("token_count").sum(),
-            cost_usd=pl.col("cost_usd").sum(),
-            micro_usd=pl.col("micro_usd").sum(),
-            unpriced_requests=UNPRICED_REQUESTS.sum(),
-        ).row(0, named=True)
-        for name, total in totals.items():
-            self._findings.differs(path, f"{name} of its rows", getattr(segment, name), total or Decimal(0))
+        for name, total in exact_totals(rows.select(**TOTALS).row(0, named=True)).items():
+            self._findings.differs(path, f"{name} of its rows", getattr(segment, name), total)
         days = pl.concat([rows["usage_date"], rows["occurred_at"].dt.date()]).unique()
         for day in days.filter(days != segment.usage_date):
             self._findings.problem(path, f"holds a row of {day}, expected only {segment.usage_date}")
@@ -115,6 +108,7 @@ class SegmentVerifier:
             provenance = Provenance.read(path)
         except LedgerError as error:
             self._findings.problem(path, str(error))
+            self.footers_complete = False
             return
         if provenance is None:
             self.footers_complete = False
@@ -133,7 +127,11 @@ class SegmentVerifier:
             return
         if not self._is_intact(path, segment.prompts_sha256):
             return
-        prompts = pl.read_parquet(path, columns=["record_id"], schema=PROMPT_SCHEMA, hive_partitioning=False)
+        try:
+            prompts = pl.read_parquet(path, columns=["record_id"], schema=PROMPT_SCHEMA, hive_partitioning=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self._findings.problem(path, f"cannot be read as Parquet: {error}")
+            return
         self._findings.differs(path, "its number of prompts", segment.prompts, prompts.height)
         if rows is not None and prompts.join(rows, on="record_id", how="anti").height:
             self._findings.problem(path, "holds the prompt of a record that its segment does not hold")
@@ -155,8 +153,9 @@ class SegmentVerifier:
         places: defaultdict[str, list[str]] = defaultdict(list)
         for file, hashes in self._records.items():
             among = np.isin(hashes, doubled)
-            if among.any():
-                rows = pl.read_parquet(self._home.usage / file, columns=["record_id"], hive_partitioning=False)
+            path = self._home.usage / file
+            if among.any() and path.exists():
+                rows = pl.read_parquet(path, columns=["record_id"], hive_partitioning=False)
                 for record_id in rows["record_id"].filter(pl.Series(among)):
                     places[record_id].append(file)
         for record_id, files in places.items():

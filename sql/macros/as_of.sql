@@ -32,7 +32,9 @@
         )
 
         select * from aggregated
-    )
+    );
+    comment on macro table {{ this.schema }}.cost_daily_as_of is
+        'The ledger added up by everything reports of cost ask for, as it was known at an instant.'
 {%- endmacro %}
 
 {# The post-hook of every cut that is made of int_cost_daily, or of another such cut. #}
@@ -52,6 +54,8 @@
         {% endif %}
     {% endfor %}
     {% if query.sql != sql %}
-        create or replace macro {{ this.schema }}.{{ this.identifier }}_as_of(instant) as table ({{ query.sql }})
+        create or replace macro {{ this.schema }}.{{ this.identifier }}_as_of(instant) as table ({{ query.sql }});
+        comment on macro table {{ this.schema }}.{{ this.identifier }}_as_of is
+            '{{ this.identifier }} as it was known at an instant: rows recorded later are left out.'
     {% endif %}
 {%- endmacro %}

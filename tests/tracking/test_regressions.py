@@ -1,5 +1,6 @@
 """What went wrong in others' books, once each, by where it was seen."""
 
+import errno
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -88,8 +89,15 @@ def test_nothing_is_acknowledged_before_it_is_written(
 
     record(tracker, CHAT)
     real = os.write
-    halves = iter([2])
-    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[: len(data) // next(halves, 1)]))
+    room = iter([100])
+
+    def half(descriptor: int, data: bytes) -> int:
+        try:
+            return real(descriptor, data[: next(room)])
+        except StopIteration:
+            raise OSError(errno.ENOSPC, "No space left on device") from None
+
+    monkeypatch.setattr(os, "write", half)
     with pytest.raises(LedgerError):
         record(tracker, CHAT | {"id": "r-2"})
     monkeypatch.undo()

@@ -111,7 +111,7 @@ def test_every_cut_is_proven_against_the_ledger_and_the_ledger_against_the_recor
 ) -> None:
     with open_warehouse(Home(home)) as warehouse:
         proofs = prove(warehouse)
-    assert sorted(proof.cut for proof in proofs) == list(CUTS)
+    assert {proof.cut for proof in proofs} >= set(CUTS)
     expected = dict(zip(MEASURES, sums(records), strict=True))
     for proof in proofs:
         assert proof.holds

@@ -22,10 +22,10 @@ MARKER = "demo.txt"
 REPORTS = {
     "Cost per day": "select reporting_date, requests, unpriced_requests, token_count, cost_usd from cost_per_day"
     " order by reporting_date",
-    "Cost per user, the ten highest": "select user_id, requests, unpriced_requests, token_count, cost_usd"
+    "Cost per user, the ten highest": "select user_id, user_name, requests, unpriced_requests, token_count, cost_usd"
     " from cost_per_user order by cost_usd desc nulls last limit 10",
-    "Cost per assignment, the ten highest": "select assignment_id, requests, unpriced_requests, token_count, cost_usd"
-    " from cost_per_assignment order by cost_usd desc nulls last limit 10",
+    "Cost per assignment, the ten highest": "select assignment_id, assignment_name, requests, unpriced_requests,"
+    " token_count, cost_usd from cost_per_assignment order by cost_usd desc nulls last limit 10",
 }
 
 

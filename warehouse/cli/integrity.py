@@ -1,15 +1,26 @@
-"""Commands that keep the ledger whole: verify."""
+"""Commands that keep the ledger whole: verify, repair, backup, restore."""
+
+from dataclasses import asdict, astuple, fields
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from tracking.home import Home
-from warehouse.cli.output import HomeOption, JsonOption, home_of, progress_bar, say, say_json
+from warehouse.backup import CopyReport, backup, restore
+from warehouse.cli.output import HomeOption, JsonOption, home_of, progress_bar, say, say_json, say_table
 from warehouse.findings import Finding
+from warehouse.repair import RepairReport, Totals, repair
 from warehouse.verification import VerifyReport, verify
 
 
 def register(app: typer.Typer) -> None:
     app.command(name="verify", epilog="Example: llm-cost verify --home /var/lib/llm-cost")(verify_)
+    app.command(name="repair", epilog="Example: llm-cost repair --dry-run")(repair_)
+    app.command(name="backup", epilog="Example: llm-cost backup /mnt/backups/2026-11-22")(backup_)
+    app.command(name="restore", epilog="Example: llm-cost restore /mnt/backups/2026-11-22 --home /var/lib/llm-cost")(
+        restore_
+    )
 
 
 def verify_(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -28,6 +39,88 @@ def verify_(home: HomeOption = None, as_json: JsonOption = False) -> None:
         say(describe_verification(report))
     if not report.clean:
         raise typer.Exit(1)
+
+
+def repair_(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the manifest anew from the segments alone. The old one is kept beside it.
+
+    Damaged files go to quarantine/ and are named with what they held; the exit code is then 1.
+    """
+    target = home_of(home)
+    with progress_bar("repairing", _bytes_of_segments(target)) as advance:
+        report = repair(target, dry_run=dry_run, progress=advance)
+    if as_json:
+        say_json(_repair_json(report, dry_run=dry_run))
+    else:
+        _say_repair(report, dry_run=dry_run)
+    if report.lost:
+        raise typer.Exit(1)
+
+
+def backup_(
+    directory: Annotated[Path, typer.Argument(help="Where the copy is to be: an empty folder, or none yet.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy everything that cannot be derived, while writers go on. Each file's checksum is checked on the way.
+
+    The copy is a home itself. Reports are left out: `llm-cost build` makes them anew.
+    """
+    source = home_of(home)
+    with progress_bar("backing up", _bytes_to_copy(source)) as advance:
+        report = backup(source, directory, advance)
+    _say_copy("Backed up", report, directory, as_json=as_json)
+
+
+def restore_(
+    directory: Annotated[Path, typer.Argument(help="A backup.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a backup to a home that is empty or not there yet. `llm-cost build` then makes the reports."""
+    target = home_of(home)
+    with progress_bar("restoring", _bytes_to_copy(Home(directory))) as advance:
+        report = restore(directory, target, advance)
+    _say_copy("Restored", report, target.root, as_json=as_json)
+
+
+def _bytes_to_copy(home: Home) -> int:
+    return _bytes_of_segments(home) + sum(file.stat().st_size for file in home.journal.glob("*.log"))
+
+
+def _say_copy(done: str, report: CopyReport, target: Path, *, as_json: bool) -> None:
+    if as_json:
+        say_json(asdict(report))
+        return
+    say(
+        f"{done} {report.segments:,} segments with {report.rows:,} rows and {report.cost_usd:,f} USD: "
+        f"{report.files:,} files, {report.bytes:,} bytes in {target}"
+    )
+
+
+def _say_repair(report: RepairReport, *, dry_run: bool) -> None:
+    columns = [field.name for field in fields(Totals)]
+    rows = [("before", *(astuple(report.before) if report.before else (None,) * len(columns)))]
+    say_table(["manifest", *columns], [*rows, ("after", *astuple(report.after))])
+    for finding in report.lost:
+        say(f"{finding.place}: {finding.problem}")
+    noted = [
+        (report.replaced, "files that others replaced"),
+        (report.unfinished, "files of a seal that did not finish, whose rows are still in journals"),
+        (report.leftovers, "files whose rows are in others too"),
+        (report.quarantined, "quarantined lines"),
+    ]
+    for count, what in noted:
+        if count:
+            say(f"{count:,} {what}")
+    if dry_run:
+        say("Nothing was changed.")
+    elif report.kept_manifest:
+        say(f"The old manifest is kept as {report.kept_manifest}")
 
 
 def _bytes_of_segments(home: Home) -> int:
@@ -49,6 +142,18 @@ def _verification_json(report: VerifyReport) -> dict[str, object]:
     fields: dict[str, object] = {name: getattr(report, name) for name in report.__slots__}
     findings = {"problems": _as_json(report.problems), "notes": _as_json(report.notes)}
     return {"clean": report.clean, **fields, **findings}
+
+
+def _repair_json(report: RepairReport, *, dry_run: bool) -> dict[str, object]:
+    counts = {name: getattr(report, name) for name in ("replaced", "unfinished", "leftovers", "quarantined")}
+    return {
+        "dry_run": dry_run,
+        "before": asdict(report.before) if report.before else None,
+        "after": asdict(report.after),
+        **counts,
+        "lost": _as_json(report.lost),
+        "kept_manifest": None if report.kept_manifest is None else str(report.kept_manifest),
+    }
 
 
 def _as_json(findings: list[Finding]) -> list[dict[str, str]]:

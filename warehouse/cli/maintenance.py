@@ -173,17 +173,24 @@ def _say_expired(report: RetentionReport, *, to_stderr: bool = False) -> None:
 
 
 def _say_erasure(report: ErasureReport) -> None:
+    if not (report.rows or report.journal_lines or report.kept_lines):
+        say("Nothing recorded named this user")
     say(
         f"Erased: {report.rows:,} rows made anonymous, {report.prompts:,} prompts removed, "
         f"{report.journal_lines:,} journal lines and {report.kept_lines:,} lines of quarantine/ overwritten"
     )
     rows = [["before", *report.before.values()], ["after", *report.after.values()]]
-    say_table(["sums", *report.before], rows, title="Proof: every total is what it was")
+    equal = report.before == report.after
+    say_table(["sums", *report.before], rows, title=f"Proof: every total is {'' if equal else 'NOT '}what it was")
     say("Searched every byte of every file: " + ("the id is gone" if not report.left else "the id is NOT gone"))
     for place in report.in_own_files:
         say(f"Yours to change: {_place(place)}")
-    for place in report.elsewhere:
-        say(f"The same text, but another thing or another's words: {_place(place)}; --everywhere takes what it can")
+    if report.elsewhere:
+        say(
+            "The same text is left where it may mean another, or in another's words (see --everywhere and --user-type):"
+        )
+        for place in report.elsewhere:
+            say(f"  {_place(place)}")
 
 
 def _erasure_json(report: ErasureReport) -> dict[str, object]:

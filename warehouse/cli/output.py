@@ -40,6 +40,12 @@ def say(text: str = "", *, to_stderr: bool = False) -> None:
     Console(highlight=False, soft_wrap=True, stderr=to_stderr).print(_printable(text), markup=False, emoji=False)
 
 
+def say_at_once(text: str) -> None:
+    """One line on stdout that is there when this returns, for a stream of them."""
+    sys.stdout.write(f"{_printable(text)}\n")
+    sys.stdout.flush()
+
+
 def complain(text: str) -> None:
     """One line on stderr, whatever the text holds."""
     sys.stderr.write(f"llm-cost: {_printable(' '.join(text.split()))}\n")

@@ -1,16 +1,24 @@
 """Commands that read the published warehouse: top, sql."""
 
+import shutil
+import sys
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, cast
+from zoneinfo import ZoneInfo
 
 import duckdb
 import typer
 
-from tracking.errors import CostTrackingError
-from tracking.home import Home
-from warehouse.cli.output import HomeOption, JsonOption, home_of, say_json, say_table
+from tracking.errors import ArgumentError, CostTrackingError
+from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
+from warehouse.export import ExportFormat, export
 from warehouse.reading import open_warehouse
 
+Row = tuple[Any, ...]
+STDOUT = Path("-")
 TOTALS = "requests, unpriced_requests, token_count, cost_usd"
 
 
@@ -20,15 +28,24 @@ class Cut(StrEnum):
     USERS = "users"
     ASSIGNMENTS = "assignments"
     TRACKABLES = "trackables"
+    MODELS = "models"
+    REQUEST_TYPES = "request-types"
     DAYS = "days"
+    WEEKS = "weeks"
+    MONTHS = "months"
 
 
-TOP_QUERIES = {
-    Cut.USERS: f"select user_id, tenant, {TOTALS} from cost_per_user",
-    Cut.ASSIGNMENTS: f"select assignment_id, tenant, {TOTALS} from cost_per_assignment",
-    Cut.TRACKABLES: f"select trackable_type, trackable_id, tenant, {TOTALS} from cost_per_trackable",
-    Cut.DAYS: f"select reporting_date, {TOTALS} from cost_per_day",
+RANKED = {
+    Cut.USERS: ("cost_per_user", "user_id, user_name, tenant"),
+    Cut.ASSIGNMENTS: ("cost_per_assignment", "assignment_id, assignment_name, tenant"),
+    Cut.TRACKABLES: ("cost_per_trackable", "trackable_type, trackable_id, tenant"),
+    Cut.MODELS: ("cost_per_model", "provider, llm"),
+    Cut.REQUEST_TYPES: ("cost_per_request_type", "request_type"),
+    Cut.DAYS: ("cost_per_day", "reporting_date"),
+    Cut.WEEKS: ("cost_per_week", "reporting_week"),
+    Cut.MONTHS: ("cost_per_month", "reporting_month"),
 }
+"""The relation of each cut, and the columns that name its rows."""
 
 
 class QueryError(CostTrackingError):
@@ -36,38 +53,114 @@ class QueryError(CostTrackingError):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: llm-cost top users --limit 5")(top)
-    app.command(epilog="Example: llm-cost sql 'select * from cost_per_day'")(sql)
+    app.command(epilog="Example: llm-cost top users --limit 5 --as-of 2026-10-01")(top)
+    app.command(epilog="Example: llm-cost sql 'select * from cost_per_day' --csv days.csv")(sql)
 
 
 def top(
     cut: Annotated[Cut, typer.Argument(help="What to rank by cost.")],
     limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="As it was known then: an instant, or a date's first moment, in the reporting time zone."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank users, assignments, trackables or days by what they cost."""
-    query = f"{TOP_QUERIES[cut]} order by cost_usd desc nulls last, requests desc, 1 limit {limit}"
-    _run(query, home_of(home), as_json=as_json)
+    """Rank users, assignments, models, days … by what they cost.
+
+    With --as-of a closed month shows what it showed at its close: corrections and late calls since then are left out.
+    """
+    target = home_of(home)
+    relation, names = RANKED[cut]
+    if as_of is not None:
+        instant = _instant(as_of, ZoneInfo(target.settings().reporting_timezone))
+        relation = f"{relation}_as_of('{instant.isoformat()}')"
+    query = (
+        f"select {names}, {TOTALS} from {relation} order by cost_usd desc nulls last, requests desc, 1 limit {limit}"
+    )
+    with open_warehouse(target) as connection:
+        columns, rows = _found(connection, query)
+    if not as_json:
+        columns, rows = _without_missing_names(columns, rows)
+    _say(columns, rows, as_json=as_json)
+
+
+def _without_missing_names(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """Nobody wants to see a column of dashes where the home names no users."""
+    shown = [
+        position
+        for position, column in enumerate(columns)
+        if not column.endswith("_name") or any(row[position] is not None for row in rows)
+    ]
+    return [columns[position] for position in shown], [tuple(row[position] for position in shown) for row in rows]
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ArgumentError(
+            "--as-of", f"({text!r}) is neither a date nor an instant such as 2026-10-01T08:00+02:00"
+        ) from None
 
 
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL query, in DuckDB's dialect.")],
+    csv: Annotated[Path | None, typer.Option(help="Write the rows to this CSV file; - is stdout.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the rows to this Parquet file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the published warehouse anything. It is opened read-only."""
-    _run(query, home_of(home), as_json=as_json)
+    asked = [option for option, given in (("--csv", csv), ("--parquet", parquet), ("--json", as_json)) if given]
+    if len(asked) > 1:
+        raise ArgumentError(asked[0], f"and {asked[1]} exclude each other")
+    if parquet == STDOUT:
+        raise ArgumentError("--parquet", "takes a file; only CSV can go to stdout")
+    with open_warehouse(home_of(home)) as connection:
+        if csv or parquet:
+            _export(connection, query, csv, parquet, force=force)
+            return
+        columns, rows = _found(connection, query)
+    _say(columns, rows, as_json=as_json)
 
 
-def _run(query: str, home: Home, *, as_json: bool) -> None:
-    with open_warehouse(home) as connection:
-        try:
-            connection.execute(query)
-            columns = [column[0] for column in connection.description or []]
-            rows = connection.fetchall()
-        except duckdb.Error as error:
-            raise QueryError(str(error).strip().splitlines()[0]) from error
+def _export(
+    connection: duckdb.DuckDBPyConnection, query: str, csv: Path | None, parquet: Path | None, *, force: bool
+) -> None:
+    path, kind = (csv, ExportFormat.CSV) if csv else (cast(Path, parquet), ExportFormat.PARQUET)
+    try:
+        if path != STDOUT:
+            with working(f"writing {path}"):
+                rows = export(connection, query, path, kind, overwrite=force)
+            say(f"Wrote {rows:,} row{'s' if rows != 1 else ''} to {path}")
+            return
+        with TemporaryDirectory() as folder:
+            spooled = Path(folder) / "rows.csv"
+            export(connection, query, spooled, kind)
+            with spooled.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
+    except duckdb.Error as error:
+        raise _refused(error) from error
+
+
+def _found(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], list[Row]]:
+    try:
+        connection.execute(query)
+        return [column[0] for column in connection.description or []], connection.fetchall()
+    except duckdb.Error as error:
+        raise _refused(error) from error
+
+
+def _refused(error: duckdb.Error) -> QueryError:
+    return QueryError(str(error).strip().splitlines()[0])
+
+
+def _say(columns: list[str], rows: list[Row], *, as_json: bool) -> None:
     if as_json:
         say_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

@@ -13,6 +13,7 @@ from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.errors import ArgumentError, CostTrackingError
 from tracking.home import Home
 from warehouse.demo.calls import Call, session_calls
+from warehouse.demo.names import write_names
 from warehouse.demo.platform import DEFAULT_CALLS, DEFAULT_SEED, School, Session, build_school
 
 PROCESSES = 4
@@ -41,7 +42,7 @@ def play(
     processes: int = PROCESSES,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Record the month's `calls` calls in `home` and return how many were recorded.
+    """Record the month's `calls` calls in `home` and return how many were recorded. Its names go there too.
 
     `progress` is told the number recorded since it was told last. Playing again with the same `calls` and
     `seed` makes the same records, so the sealed ledger stays as it is.
@@ -56,6 +57,7 @@ def play(
     if calls < 1:
         raise ArgumentError("calls", f"({calls}) is less than 1")
     Home(home).open()  # a home that cannot be used is one plain error here, not one in every process
+    write_names(Home(home), build_school(calls, seed))
     # spawn: the caller may run threads or hold a tracker, and neither survives a fork unharmed.
     context = multiprocessing.get_context("spawn")
     players: dict[Connection, SpawnProcess] = {}

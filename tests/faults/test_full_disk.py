@@ -1,0 +1,118 @@
+"""A disk with no room left: a clear error, nothing acknowledged is lost, and once there is room all goes on."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from books import LONG, Call, Tally, calls, record, record_all, sealed_and_visible, visible
+
+from tracking import CostTracker, LedgerError
+from tracking.home import Home
+from tracking.quarantine import Quarantine
+from warehouse.seal import seal
+from warehouse.verification import verify
+
+SIZE = 1024 * 1024
+PAGE = 4096
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one mebibyte, in memory."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting a small disk is not possible here: {mounted.stderr.strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path, leaving: int) -> Path:
+    """A file that takes all room but `leaving` bytes."""
+    filler = disk / "filler"
+    free = shutil.disk_usage(disk).free
+    filler.write_bytes(b"x" * max(0, free - leaving))
+    return filler
+
+
+@pytest.mark.parametrize("durability", ["process", "interval", "always"])
+def test_a_disk_that_fills_up_while_calls_are_recorded(durability: str, small_disk: Path, tally: Tally) -> None:
+    home = small_disk / "home"
+    acknowledged: list[Call] = []
+    number = 0
+    with CostTracker(home, durability=durability) as tracker:
+        for _ in range(20 if LONG else 3):
+            record(tracker, call := Call("writer", number))
+            acknowledged.append(call)
+            filler = fill(small_disk, leaving=3 * PAGE)
+            refused = 0
+            while refused < 5:
+                number += 1
+                try:
+                    record(tracker, call := Call("writer", number))
+                    acknowledged.append(call)
+                except LedgerError as error:
+                    assert "refused a record: No space left on device" in str(error)
+                    refused += 1
+            filler.unlink()
+            number += 1
+        assert acknowledged[-1].number < number - 5
+    tally.count(sealed_and_visible(home), acknowledged)
+    assert verify(Home(home)).quarantined == 0
+
+
+def test_a_disk_too_full_to_seal_by_any_number_of_pages(small_disk: Path, tally: Tally) -> None:
+    """Each page more lets the sealer come further before it is refused; what was sealed before stays readable."""
+    first, rest = calls("first", 20), calls("rest", 200)
+    home, model = small_disk / "home", small_disk.parent / "model"
+    record_all(model, first)
+    seal(Home(model))
+    record_all(model, rest)
+    refused = 0
+    for pages in range(0, 60, 1 if LONG else 7):
+        shutil.copytree(model, home)
+        filler = fill(small_disk, leaving=pages * PAGE)
+        try:
+            seal(Home(home))
+        except LedgerError:
+            refused += 1
+            tally.count(visible(home), first, rest)
+        filler.unlink()
+        tally.count(sealed_and_visible(home), first + rest)
+        shutil.rmtree(home)
+    assert refused > 2
+
+
+def test_a_refused_call_half_kept_spoils_no_other(small_disk: Path) -> None:
+    quarantine = Quarantine(small_disk)
+    kept = 0
+    filler = fill(small_disk, leaving=PAGE)
+    with pytest.raises(OSError, match="No space left on device"):
+        while True:
+            quarantine.keep(ValueError("n" * 300), {"usage": {"n": kept}}, {})
+            kept += 1
+    filler.unlink()
+    quarantine.keep(ValueError("room"), {"usage": {"n": kept}}, {})
+    first, second = sorted(small_disk.iterdir(), key=lambda path: -path.stat().st_size)
+    assert [json.loads(line)["answer"]["usage"]["n"] for line in first.read_text().splitlines()[:kept]] == [
+        *range(kept)
+    ]
+    assert json.loads(second.read_text())["reason"] == "room"
+
+
+def test_a_read_only_disk_is_refused(small_disk: Path) -> None:
+    record_all(small_disk / "home", calls("writer", 3))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for home in (small_disk / "home", small_disk / "another"):
+        with pytest.raises(LedgerError, match=r"is not writable|cannot be used: Read-only file system"):
+            CostTracker(home)
+    with pytest.raises(LedgerError):
+        seal(Home(small_disk / "home"))
