@@ -1,4 +1,4 @@
-"""`python -m dagster_project HOME PORT`: Dagster on one ledger, everything it writes below the ledger's home."""
+"""`python -m dagster_project HOME [PORT]`: Dagster on one ledger, everything it writes below the ledger's home."""
 
 import os
 import sys
@@ -11,17 +11,20 @@ from tracking.home import Home
 ADDRESS = "127.0.0.1"
 
 
-def main(root: str, port: str) -> None:
-    """Prepare the home, say where to look, and become `dagster dev`."""
+def main(root: str, port: str | None = None) -> None:
+    """Prepare the home; with a port say where to look, and become `dagster dev`."""
     home = Home(root)
     try:
         home.open()
-        prepare_dagster_home(home)
         _say(f"Preparing Dagster on {home.root}")
+        prepare_dagster_home(home)
         prepared_manifest(home)
     except CostTrackingError as error:
         sys.stderr.write(f"llm-cost: {error}\n")
         raise SystemExit(2) from None
+    if port is None:
+        _say(f"Prepared: DAGSTER_HOME={home.dagster} LLM_COST_HOME={home.root}")
+        return
     os.environ |= {"LLM_COST_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
     _say(f"Dagster opens on http://{ADDRESS}:{port} in some ten seconds; stop it with Ctrl-C")
     os.execv(sys.executable, _dagster_dev(port))  # noqa: S606

@@ -1,7 +1,10 @@
 """The `DAGSTER_HOME` of a ledger: runs, events and schedules rest below the ledger's own home."""
 
+import dagster as dg
+
 from tracking.durable_files import create_exclusively
 from tracking.home import Home
+from warehouse.locks import preparing_dagster
 
 DAGSTER_YAML = b"""\
 # Made once and then yours to change.
@@ -16,10 +19,20 @@ concurrency:
   pools:
     default_limit: 1
     granularity: run
+
+# A run whose process is gone is marked failed, which frees its slot.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  poll_interval_seconds: 30
 """
 
 
 def prepare_dagster_home(home: Home) -> None:
-    """Create what Dagster needs below the home. What is there already stays as it is."""
+    """Create what Dagster needs below the home, its storage too. What is there already stays as it is."""
+    home.open()
     home.dagster.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_exclusively(home.dagster / "dagster.yaml", DAGSTER_YAML)
+    # Two processes that make the same tables at once spoil them for good.
+    with preparing_dagster(home), dg.DagsterInstance.from_config(str(home.dagster)):
+        pass

@@ -9,6 +9,14 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 ROWS = "dagster/row_count"
 """The metadata that Dagster itself shows as an asset's rows."""
 
+OWNERS = ["team:llm-costs"]
+
+# Not `eager()` as it is: it waits for every partition upstream, and a day without calls has none.
+FOLLOWS_THE_LEDGER = (
+    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()).with_label("follows_the_ledger")
+)
+"""Who materializes a part by hand, a few days of the ledger say, gets the reports after it by themselves."""
+
 
 class LedgerTranslator(DagsterDbtTranslator):
     """Groups are the project's folders, descriptions its yml, checks its tests, those of the sources included."""
@@ -19,12 +27,30 @@ class LedgerTranslator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         if dbt_resource_props["resource_type"] == "source":
             return dbt_resource_props["source_name"]
-        return dbt_resource_props["fqn"][1]
+        folders = dbt_resource_props["fqn"][1:-1]
+        return "_".join(folders)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return dbt_resource_props["description"]
 
-    def source_specs(self, manifest: Mapping[str, Any], keys: Collection[dg.AssetKey]) -> list[dg.AssetSpec]:
-        """The sources as assets that we make ourselves, under the keys that models depend on."""
-        specs = [self.get_asset_spec(manifest, unique_id, None) for unique_id in manifest["sources"]]
-        return [spec.replace_attributes(kinds={"parquet"}, deps=[]) for spec in specs if spec.key in keys]
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        return OWNERS
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> dict[str, str]:
+        """A cut of the ledger is one that sums to it: `tag:cut` selects them all."""
+        is_cut = dbt_resource_props["config"].get("meta", {}).get("cut", False)
+        return {"cut": ""} if is_cut else {}
+
+    def get_automation_condition(self, dbt_resource_props: Mapping[str, Any]) -> dg.AutomationCondition | None:
+        return None if dbt_resource_props["resource_type"] == "source" else FOLLOWS_THE_LEDGER
+
+    def source_specs(
+        self, manifest: Mapping[str, Any], *, only: Collection[str] | None = None, without: Collection[str] = ()
+    ) -> list[dg.AssetSpec]:
+        """The sources of schema `ledger` as assets that we make ourselves, under the keys that models depend on."""
+        chosen = [
+            unique_id
+            for unique_id, source in manifest["sources"].items()
+            if (only is None or source["name"] in only) and source["name"] not in without
+        ]
+        return [self.get_asset_spec(manifest, unique_id, None).replace_attributes(deps=[]) for unique_id in chosen]

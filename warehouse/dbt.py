@@ -113,12 +113,17 @@ def run_dbt(home: Home, *, full_refresh: bool = False, as_of: date | None = None
         last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
         raise BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
     results = json.loads(results_file.read_text(encoding="utf-8"))
-    failed = [_failure(result) for result in results["results"] if result["status"] not in ("success", "pass")]
+    failed = failures(results)
     if failed or completed.returncode:
         raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
     note_models_built(home)
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
     return DbtReport(kinds["model"], kinds["test"], results["elapsed_time"])
+
+
+def failures(results: Mapping[str, Any]) -> list[str]:
+    """What did not succeed, by dbt's own `run_results.json`: each node in one line."""
+    return [_failure(result) for result in results["results"] if result["status"] not in ("success", "pass")]
 
 
 def _failure(result: Mapping[str, Any]) -> str:

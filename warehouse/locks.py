@@ -31,3 +31,17 @@ def building(home: Home) -> Generator[None, None, None]:
     """Covers everything that opens `build.duckdb`, command line and Dagster alike."""
     with _locked(home, "build"):
         yield
+
+
+@contextmanager
+def alerting(home: Home) -> Generator[None, None, None]:
+    """One sender of alerts at a time, so that none is told twice."""
+    with _locked(home, "alerts"):
+        yield
+
+
+@contextmanager
+def preparing_dagster(home: Home) -> Generator[None, None, None]:
+    """One process at a time makes the tables Dagster keeps its runs in."""
+    with _locked(home, "dagster"):
+        yield

@@ -1,91 +1,118 @@
-"""The sealed ledger: the two relations that every model comes from."""
+"""The sealed ledger: what was recorded, as segments by UTC day."""
 
+import time
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from datetime import date
+from decimal import Decimal, localcontext
 from typing import Any
 
 import dagster as dg
 
+from dagster_project.charts import column_chart
+from dagster_project.days import FIRST_DAY, SealedDay, sealed_days
+from dagster_project.defs.ledger_checks import WHOLE, check_ledger, ledger_check_specs
+from dagster_project.durations import Durations
+from dagster_project.failures import explained
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import ROWS, LedgerTranslator
 from tracking.home import Home
+from tracking.record import EXACT
 from warehouse.compaction import compact_closed_days
-from warehouse.manifest import Manifest, Segment
-from warehouse.seal import seal
+from warehouse.manifest import Manifest
+from warehouse.seal import SealReport, seal
 
 USAGE = dg.AssetKey(["ledger", "usage"])
 SEGMENTS = dg.AssetKey(["ledger", "segments"])
+FROM_THE_MANIFEST = ("segments", "conflicts", "quarantined")
+
+DATA_VERSION = "dagster/data_version"
+EMPTIED = "emptied"
+"""The data version of a day whose rows are gone, by retention."""
 
 
 def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """The dbt sources as what sealing makes. Not partitioned: sealing takes whatever days the journals hold."""
+    """What sealing makes. Sealing takes whatever days the journals hold, so it has no partition to be asked for.
 
-    @dg.multi_asset(name="sealed_ledger", specs=LedgerTranslator().source_specs(manifest, {USAGE, SEGMENTS}))
-    def sealed_ledger(ledger_home: LedgerHome) -> Iterator[dg.MaterializeResult]:
+    The rows themselves, `ledger/usage`, are partitioned: each day that changed is reported there.
+    """
+
+    @dg.multi_asset(
+        name="sealed_ledger",
+        specs=[
+            spec.replace_attributes(kinds={"sqlite"})
+            for spec in LedgerTranslator().source_specs(manifest, only=FROM_THE_MANIFEST)
+        ],
+        check_specs=ledger_check_specs(SEGMENTS),
+    )
+    def sealed_ledger(
+        context: dg.AssetExecutionContext, ledger_home: LedgerHome
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         home = ledger_home.home
-        report = seal(home)
-        compact_closed_days(home)
-        segments = _live_segments(home)
-        yield dg.MaterializeResult(
-            asset_key=USAGE,
-            metadata={
-                ROWS: sum(segment.row_count for segment in segments),
-                "new_rows": report.rows,
-                "cost_usd": f"{sum((segment.cost_usd for segment in segments), Decimal(0)):f}",
-                "micro_usd": sum(segment.micro_usd for segment in segments),
-                "requests": sum(segment.requests for segment in segments),
-                "unpriced_requests": sum(segment.unpriced_requests for segment in segments),
-                "bytes": sum(segment.bytes for segment in segments),
-                "duplicates": report.duplicates,
-                "quarantined_lines": report.quarantined,
-                "path": dg.MetadataValue.path(home.usage),
-            },
-        )
-        days = [segment.usage_date for segment in segments]
-        yield dg.MaterializeResult(
-            asset_key=SEGMENTS,
-            metadata={
-                ROWS: len(set(days)),
-                "segments": len(segments),
-                "new_segments": report.segments,
-                "first_day": f"{min(days)}" if days else None,
-                "last_day": f"{max(days)}" if days else None,
-            },
-        )
+        started = time.monotonic()
+        with explained():
+            report = seal(home)
+            checks = list(check_ledger(home, SEGMENTS))
+            # With a file missing the days cannot be read; the check that says so ends the step.
+            whole = all(check.passed for check in checks if check.check_name == WHOLE)
+            if whole:
+                compact_closed_days(home)
+            days = sealed_days(home) if whole else {}
+        seconds = time.monotonic() - started
+        if whole:
+            _report_changed_days(context, days)
+        metadata = _segments_metadata(report, list(days.values())) | Durations(context).of(SEGMENTS, seconds)
+        yield dg.MaterializeResult(asset_key=SEGMENTS, metadata=metadata)
+        for key in context.selected_asset_keys - {SEGMENTS}:
+            yield dg.MaterializeResult(asset_key=key, metadata={ROWS: _findings(home, key.path[-1])})
+        yield from checks
 
     return sealed_ledger
 
 
-def other_sources(manifest: Mapping[str, Any]) -> list[dg.AssetSpec]:
-    """What the build reads besides: names, prices, and what was odd about the journals. No asset makes them."""
-    keys = {LedgerTranslator().get_asset_key(source) for source in manifest["sources"].values()} - {USAGE, SEGMENTS}
-    return [spec.replace_attributes(kinds={"duckdb"}) for spec in LedgerTranslator().source_specs(manifest, keys)]
+def _report_changed_days(context: dg.AssetExecutionContext, days: Mapping[date, SealedDay]) -> None:
+    """Tell Dagster of each day that is not as it last saw it, whoever sealed it. Twice tells it nothing new."""
+    known = context.instance.event_log_storage.get_latest_tags_by_partition(
+        USAGE, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION]
+    )
+    versions = {partition: tags.get(DATA_VERSION) for partition, tags in known.items()}
+    for day, sealed in days.items():
+        if day >= FIRST_DAY and versions.get(day.isoformat()) != sealed.fingerprint:
+            _report_day(context, day.isoformat(), sealed.fingerprint, sealed.metadata)
+    for partition, version in versions.items():
+        if version != EMPTIED and date.fromisoformat(partition) not in days:
+            _report_day(context, partition, EMPTIED, {ROWS: 0})
 
 
-@dg.asset_check(
-    asset=USAGE,
-    blocking=True,
-    description="Every live segment is on disk, as long as the manifest says. Until it is, no report is rebuilt.",
-)
-def segment_files_are_whole(ledger_home: LedgerHome) -> dg.AssetCheckResult:
-    home = ledger_home.home
-    segments = _live_segments(home)
-    broken = [problem for segment in segments if (problem := _problem(home, segment))]
-    return dg.AssetCheckResult(
-        passed=not broken,
-        description="; ".join(broken[:5]) or None,
-        metadata={"files": len(segments), "broken_files": len(broken)},
+def _report_day(context: dg.AssetExecutionContext, partition: str, version: str, metadata: Mapping[str, Any]) -> None:
+    context.log_event(
+        dg.AssetMaterialization(USAGE, partition=partition, metadata=metadata, tags={DATA_VERSION: version})
     )
 
 
-def _live_segments(home: Home) -> list[Segment]:
+def _segments_metadata(report: SealReport, days: list[SealedDay]) -> dict[str, Any]:
+    with localcontext(EXACT):
+        cost = sum((day.cost_usd for day in days), Decimal(0))
+    first, last = (f"{days[0].usage_date}", f"{days[-1].usage_date}") if days else (None, None)
+    return {
+        "dagster/row_count": len(days),
+        "rows": sum(day.row_count for day in days),
+        "cost_usd": f"{cost:f}",
+        "micro_usd": sum(day.micro_usd for day in days),
+        "requests": sum(day.requests for day in days),
+        "unpriced_requests": sum(day.unpriced_requests for day in days),
+        "segments": sum(day.segments for day in days),
+        "bytes": sum(day.bytes for day in days),
+        "first_day": first,
+        "last_day": last,
+        "days_before_the_first_partition": sum(day.usage_date < FIRST_DAY for day in days),
+        "new_rows": report.rows,
+        "new_segments": report.segments,
+        "duplicates": report.duplicates,
+        "quarantined_lines": report.quarantined,
+        "cost_by_day": column_chart("USD by UTC day", [(f"{day.usage_date}", day.cost_usd) for day in days]),
+    }
+
+
+def _findings(home: Home, name: str) -> int:
     with Manifest(home) as manifest:
-        return manifest.segments()
-
-
-def _problem(home: Home, segment: Segment) -> str | None:
-    try:
-        size = (home.usage / segment.file).stat().st_size
-    except FileNotFoundError:
-        return f"{segment.file} is missing"
-    return None if size == segment.bytes else f"{segment.file} has {size} bytes, the manifest says {segment.bytes}"
+        return len(manifest.conflicts() if name == "conflicts" else manifest.quarantined())

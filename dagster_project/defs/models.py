@@ -1,5 +1,6 @@
 """The dbt models as assets, their tests as checks."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,8 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
+from dagster_project.durations import Durations
+from dagster_project.failures import explained, failure, listed
 from dagster_project.measures import measures_by_relation
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import LedgerTranslator
@@ -22,6 +25,7 @@ from warehouse.dbt import (
     dbt_arguments,
     dbt_command,
     dbt_environment,
+    failures,
     models_changed,
     note_models_built,
 )
@@ -29,6 +33,9 @@ from warehouse.locks import building
 
 BUILD_DATABASE_POOL = "build_database"
 """Everything that opens build.duckdb: one process may write it."""
+
+DBT_SECONDS = "Execution Duration"
+RUN_RESULTS = "run_results.json"
 
 
 def dbt_models(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -42,7 +49,8 @@ def dbt_models(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     )
     def dbt_models(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> Iterator[Any]:
         with building(ledger_home.home):
-            prepare(ledger_home.home)
+            with explained():
+                prepare(ledger_home.home)
             yield from _build(context, ledger_home.home)
 
     return dbt_models
@@ -53,26 +61,51 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
 
     Events wait until dbt is done: only then may another process open the file that the measures are read from.
     """
+    (home.dbt / "target" / RUN_RESULTS).unlink(missing_ok=True)
     invocation = _start_dbt(context, home, full_refresh=models_changed(home))
     events: list[Any] = []
-    failure = None
+    failed = None
     try:
         for event in invocation.stream():
             events.append(event)
     except DagsterDbtCliRuntimeError as error:
-        failure = error
+        failed = error
     finally:
         _end(invocation.process)
-    measures = {} if failure else measures_by_relation(home.build_database)
+    measures = {} if failed else measures_by_relation(home.build_database)
+    durations = Durations(context)
     for event in events:
         if isinstance(event, dg.Output):
-            relation = context.asset_key_for_output(event.output_name).path[-1]
-            context.add_output_metadata(measures.get(relation, {}), output_name=event.output_name)
+            key = context.asset_key_for_output(event.output_name)
+            metadata = measures.get(key.path[-1], {}) | durations.of(key, _seconds(event))
+            context.add_output_metadata(metadata, output_name=event.output_name)
         yield event
-    if failure:
-        raise failure
+    if failed:
+        raise _explained(home, failed) from failed
     if not context.is_subset:
         note_models_built(home)
+
+
+def _seconds(output: dg.Output[Any]) -> float:
+    """What dbt says the model took."""
+    entry = output.metadata[DBT_SECONDS]
+    assert isinstance(entry, dg.FloatMetadataValue)  # noqa: S101
+    return entry.value or 0.0
+
+
+def _explained(home: Home, error: DagsterDbtCliRuntimeError) -> dg.Failure:
+    """What failed, in one line; without dbt's own results, what dbt said last."""
+    try:
+        results = json.loads((home.dbt / "target" / RUN_RESULTS).read_bytes())
+    except FileNotFoundError:
+        reasons = [str(error).strip().splitlines()[-1]]
+    else:
+        reasons = failures(results)
+    return failure(
+        listed(reasons),
+        "Nothing was published: readers have the reports of the last good build. `llm-cost verify` says whether the "
+        "ledger itself is whole; `llm-cost build --full-refresh` makes every report anew.",
+    )
 
 
 def _start_dbt(context: dg.AssetExecutionContext, home: Home, *, full_refresh: bool) -> DbtCliInvocation:

@@ -10,6 +10,7 @@ GROUPS = {
     "append": "the journal and record() per durability, against a bare write, SQLite, DuckDB and logging",
     "cost_frame": "exact costs of a frame of usage, in memory and from Parquet to Parquet",
     "sealing": "journals to segments against bare Polars, and new ids looked up among 100 million rows",
+    "refresh": "a refresh of the demo's home by Dagster, from a cold process",
     "startup": "imports, and the first price",
 }
 

@@ -13,13 +13,9 @@ import warehouse.dbt
 from dagster_project.dagster_home import prepare_dagster_home
 from dagster_project.manifest import prepared_manifest
 from tracking.home import Home
-from warehouse.dbt import BuildError, dbt_arguments
+from warehouse.dbt import PROJECT, BuildError, dbt_arguments
 
-MODELS = {
-    model.stem: model.relative_to(warehouse.dbt.PROJECT / "models").parts[0]
-    for model in (warehouse.dbt.PROJECT / "models").rglob("*.sql")
-}
-"""The group of each model: the folder it is in."""
+MODELS = {file.stem for file in (PROJECT / "models").rglob("*.sql")}
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +33,36 @@ def test_definitions_load_and_are_valid(loaded: dg.Definitions) -> None:
 
 
 def test_every_model_is_an_asset_in_the_group_of_its_folder(specs: dict[str, dg.AssetSpec]) -> None:
-    assert {name: spec.group_name for name, spec in specs.items() if name in MODELS} == MODELS
+    folders = {file.stem: file.parent.relative_to(PROJECT / "models") for file in PROJECT.rglob("models/**/*.sql")}
+    assert {name: spec.group_name for name, spec in specs.items() if name in MODELS} == {
+        name: "_".join(folder.parts) for name, folder in folders.items()
+    }
     assert specs["ledger/usage"].group_name == specs["ledger/segments"].group_name == "ledger"
+    assert specs["ledger/models"].group_name == specs["ledger/users"].group_name == "inputs"
     assert specs["published_warehouse"].group_name == "published"
 
 
-def test_every_asset_is_described(specs: dict[str, dg.AssetSpec]) -> None:
-    assert [name for name, spec in specs.items() if not spec.description] == []
+def test_every_asset_is_described_and_owned(specs: dict[str, dg.AssetSpec]) -> None:
+    assert [name for name, spec in specs.items() if not spec.description or not spec.owners or not spec.kinds] == []
+
+
+def test_every_report_shows_its_columns(specs: dict[str, dg.AssetSpec]) -> None:
+    schemas = {name: spec.metadata.get("dagster/column_schema") for name, spec in specs.items() if name in MODELS}
+    assert [name for name, schema in schemas.items() if not schema or not schema.columns] == []
+    assert "cut" in specs["cost_per_user"].tags
+    assert "cut" not in specs["stg_usage"].tags
 
 
 def test_models_hang_from_the_asset_that_seals(loaded: dg.Definitions, specs: dict[str, dg.AssetSpec]) -> None:
     def upstream(name: str) -> set[str]:
         return {dep.asset_key.to_user_string() for dep in specs[name].deps}
 
-    sealing = loaded.get_assets_def(dg.AssetKey(["ledger", "usage"]))
+    sealing = loaded.get_assets_def(dg.AssetKey(["ledger", "segments"]))
     assert sealing.node_def.name == "sealed_ledger"
-    assert {key.to_user_string() for key in sealing.keys} == {"ledger/usage", "ledger/segments"}
+    assert upstream("ledger/usage") == {"ledger/segments"}
     assert upstream("stg_usage") == {"ledger/usage"}
     assert upstream("int_cost_daily") == {"ledger/segments", "stg_usage"}
-    assert upstream("published_warehouse") == MODELS.keys()
+    assert upstream("published_warehouse") == MODELS
 
 
 def test_every_dbt_test_of_a_model_or_source_is_a_blocking_check(prepared: Home, loaded: dg.Definitions) -> None:
@@ -67,13 +74,26 @@ def test_every_dbt_test_of_a_model_or_source_is_a_blocking_check(prepared: Home,
         if node.get("attached_node") or len(node["depends_on"]["nodes"]) == 1 or "dagster" in node["config"]["meta"]
     }
     assert attached
-    assert {check.name for check in checks} == attached | {"segment_files_are_whole", "reports_sum_to_ledger"}
+    ours = {check.name for check in checks} - attached
+    assert attached <= {check.name for check in checks}
+    assert ours == {
+        "segment_files_are_whole",
+        "everything_recorded_is_sealed",
+        "nothing_is_quarantined",
+        "ledger_verifies",
+        "reports_sum_to_ledger",
+        "every_sealed_day_is_published",
+        "calls_are_priced",
+        "budgets_are_kept",
+        "no_cost_is_unusual",
+        "invoices_agree",
+    }
     assert all(spec.blocking for spec in loaded.get_assets_def("cost_per_day").check_specs)
 
 
 def test_all_that_opens_the_build_file_shares_one_pool(loaded: dg.Definitions) -> None:
-    for name in ("cost_per_day", "published_warehouse"):
-        assert loaded.get_assets_def(name).op.pool == "build_database"
+    for name in ("cost_per_day", "published_warehouse", "ledger/usage"):
+        assert loaded.get_assets_def(dg.AssetKey(name.split("/"))).op.pool == "build_database"
 
 
 def test_a_run_stays_in_one_process(loaded: dg.Definitions) -> None:
@@ -88,6 +108,31 @@ def test_the_schedule_runs_refresh_at_every_full_hour(loaded: dg.Definitions) ->
         tick = schedule.evaluate_tick(dg.build_schedule_context(instance))
     assert tick.run_requests is not None
     assert len(tick.run_requests) == 1
+
+
+def test_refresh_asks_for_no_day_and_a_range_of_days_is_one_run(loaded: dg.Definitions) -> None:
+    assert loaded.resolve_job_def("refresh").partitions_def is None
+    rebuild = loaded.resolve_job_def("rebuild_days")
+    assert isinstance(rebuild.partitions_def, dg.DailyPartitionsDefinition)
+    assert rebuild.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_what_cannot_be_undone_is_off_until_it_is_switched_on(loaded: dg.Definitions) -> None:
+    schedules = {schedule.name: schedule.default_status.value for schedule in loaded.schedules or ()}
+    assert schedules == {
+        "hourly_refresh": "RUNNING",
+        "nightly_compact": "RUNNING",
+        "weekly_verify": "RUNNING",
+        "daily_price_update": "RUNNING",
+        "nightly_retain": "STOPPED",
+    }
+    sensors = {sensor.name: sensor.default_status.value for sensor in loaded.sensors or ()}
+    assert sensors == {
+        "late_days": "STOPPED",
+        "reports_follow_the_ledger": "RUNNING",
+        "new_breaches": "RUNNING",
+        "failed_runs": "RUNNING",
+    }
 
 
 def test_arguments_of_dbt_name_the_reporting_timezone() -> None:
@@ -138,6 +183,7 @@ def test_the_dagster_home_is_made_once_and_then_left_alone(tmp_path: Path) -> No
     with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
         assert not instance.telemetry_enabled
         assert instance.global_op_concurrency_default_limit == 1
+        assert instance.run_monitoring_enabled
     configuration = home.dagster / "dagster.yaml"
     configuration.write_text("telemetry: {enabled: false}\n")
     prepare_dagster_home(home)

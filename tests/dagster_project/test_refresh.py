@@ -1,5 +1,7 @@
+import base64
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dagster_project.manifest import prepared_manifest
 from tracking.home import Home
 from warehouse.build import build
 from warehouse.dbt import PROJECT, models_changed
@@ -21,8 +24,7 @@ from warehouse.reading import open_warehouse
 Refresh = Callable[[Home], dg.ExecuteInProcessResult]
 MakeHome = Callable[[str, int], Home]
 CALLS = 30
-MODELS = {model.stem for model in (PROJECT / "models").rglob("*.sql")}
-ASSETS = MODELS | {"ledger/usage", "ledger/segments", "published_warehouse"}
+MODELS = {file.stem for file in (PROJECT / "models").rglob("*.sql")}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ def refreshed(make_home: MakeHome, refresh: Refresh, tmp_path_factory: pytest.Te
     shutil.copytree(home.root, built.root)
     build(built)
     return Refreshed(home, built, refresh(home))
+
+
+def assets(home: Home) -> set[str]:
+    """What `refresh` makes: every model, every source but the rows by day, and the published file."""
+    sources = {f"ledger/{source['name']}" for source in prepared_manifest(home)["sources"].values()}
+    return MODELS | sources - {"ledger/usage"} | {"published_warehouse"}
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
@@ -91,14 +99,18 @@ def job_execute(home: Home, **environment: str) -> "subprocess.CompletedProcess[
 
 def test_refresh_materializes_every_asset(refreshed: Refreshed) -> None:
     assert refreshed.result.success
-    assert materialized(refreshed.result) == ASSETS
+    assert materialized(refreshed.result) == assets(refreshed.home) | {"ledger/usage"}
 
 
-def test_every_check_passes(refreshed: Refreshed) -> None:
+def test_every_check_passes_but_the_one_that_warns(refreshed: Refreshed) -> None:
     checks = {check.check_name for check in refreshed.result.get_asset_check_evaluations()}
     assert {"segment_files_are_whole", "reports_sum_to_ledger", "sums_to_ledger_cost_per_day_"} <= checks
     assert "source_unique_ledger_segments_usage_date" in checks
-    assert failed_checks(refreshed.result) == set()
+    # Every seventh call is of a model without a price, which is more than a report should be silent about.
+    assert failed_checks(refreshed.result) == {"calls_are_priced"}
+    [check] = [each for each in refreshed.result.get_asset_check_evaluations() if each.check_name == "calls_are_priced"]
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == "4 of 30 calls have no price; name it in prices.toml, then run `update_prices`"
 
 
 def test_what_it_publishes_is_what_the_build_publishes(refreshed: Refreshed) -> None:
@@ -119,22 +131,40 @@ def test_a_cut_shows_its_rows_and_its_exact_total(refreshed: Refreshed) -> None:
 
 
 def test_the_sealed_ledger_shows_what_is_new(refreshed: Refreshed) -> None:
-    usage, segments = refreshed.metadata("ledger/usage"), refreshed.metadata("ledger/segments")
-    assert (usage["dagster/row_count"], usage["new_rows"]) == (CALLS, CALLS)
-    assert usage["cost_usd"] == refreshed.metadata("published_warehouse")["cost_usd"]
+    segments = refreshed.metadata("ledger/segments")
+    assert (segments["rows"], segments["new_rows"], segments["dagster/row_count"]) == (CALLS, CALLS, CALLS // 3)
+    assert segments["cost_usd"] == refreshed.metadata("published_warehouse")["cost_usd"]
     assert (segments["first_day"], segments["last_day"]) == ("2026-11-02", "2026-11-11")
     with Manifest(refreshed.home) as manifest:
-        assert usage["bytes"] == sum(segment.bytes for segment in manifest.segments())
+        assert segments["bytes"] == sum(segment.bytes for segment in manifest.segments())
 
 
 def test_the_published_warehouse_shows_every_relation(refreshed: Refreshed) -> None:
     shown = refreshed.metadata("published_warehouse")
     assert isinstance(shown["relations"], dg.TableMetadataValue)
-    assert {record.data["relation"] for record in shown["relations"].records} == {
-        model for model in MODELS if not model.startswith("int_")
-    }
+    published_models = {model for model in MODELS if not model.startswith("int_")}
+    assert {record.data["relation"] for record in shown["relations"].records} == published_models
     assert shown["bytes"] == refreshed.home.warehouse_database.stat().st_size
     assert shown["path"] == str(refreshed.home.warehouse_database)
+
+
+def test_every_asset_says_how_long_it_took(refreshed: Refreshed) -> None:
+    for asset in ("ledger/segments", "cost_per_user", "published_warehouse"):
+        shown = refreshed.metadata(asset)
+        assert shown["seconds"] >= 0
+        assert shown["median_seconds"] is None, "there was no run before"
+
+
+def test_charts_name_no_user(refreshed: Refreshed) -> None:
+    def drawing(asset: str) -> str:
+        markdown = refreshed.metadata(asset)["chart"]
+        return base64.b64decode(markdown.split("base64,")[1].removesuffix(")")).decode()
+
+    assert ">2026-11-02<" in drawing("cost_per_day")
+    assert ">gpt-5-mini<" in drawing("cost_per_model")
+    # Three users, 0 to 2, as the first, second and third.
+    labels = set(re.findall(r"text-anchor='end'[^>]*>([^<]*)<", drawing("cost_per_user")))
+    assert labels == {"1", "2", "3"}
 
 
 def test_a_refresh_notes_which_models_it_built_with(refreshed: Refreshed) -> None:
@@ -189,11 +219,13 @@ def test_a_segment_that_is_gone_stops_the_run_by_name(refreshed: Refreshed, refr
         file.write(b"!")
     result = refresh(home)
     assert not result.success
-    [check] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    [check] = [check for check in result.get_asset_check_evaluations() if check.check_name == "segment_files_are_whole"]
+    assert not check.passed
     assert check.description == (
         f"{first.file} is missing; {second.file} has {second.bytes + 1} bytes, the manifest says {second.bytes}"
     )
-    assert materialized(result) == {"ledger/usage", "ledger/segments"}
+    assert "ledger/segments" in materialized(result)
+    assert not materialized(result) & MODELS
     assert sha256(home.warehouse_database) == before
 
 

@@ -21,6 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen, on this machine only.")] = 3000,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only make DAGSTER_HOME ready, for a server's own webserver and daemon.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Open Dagster on the ledger: assets, checks, runs, schedules. Stop it with Ctrl-C."""
@@ -29,4 +32,5 @@ def ui(
     target = home_of(home)
     target.open()
     # By name, in a process of its own: imports run from Dagster to the warehouse, never back.
-    os.execv(sys.executable, [sys.executable, "-m", "dagster_project", str(target.root), str(port)])  # noqa: S606
+    command = [sys.executable, "-m", "dagster_project", str(target.root), *([] if prepare else [str(port)])]
+    os.execv(sys.executable, command)  # noqa: S606

@@ -1,0 +1,133 @@
+"""Checks of the published reports: that they are the ledger's, complete, and what they say of the money."""
+
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.days import published_days, sealed_days
+from dagster_project.defs.published import WAREHOUSE
+from dagster_project.failures import listed
+from dagster_project.measures import as_metadata
+from dagster_project.resources import LedgerHome
+from dagster_project.tables import table
+from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
+from warehouse.proof import MEASURES, CutProof, prove
+from warehouse.reading import open_warehouse
+
+UNPRICED_SHARE = 0.05
+"""Of the calls that did not fail: more than this without a price, and totals are no longer to be trusted as totals."""
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    blocking=True,
+    description="Every published report adds up to the sealed ledger, to the last digit of DECIMAL(18,12).",
+)
+def reports_sum_to_ledger(ledger_home: LedgerHome) -> dg.AssetCheckResult:
+    with open_warehouse(ledger_home.home) as connection:
+        proofs = prove(connection)
+    wrong = [proof.cut for proof in proofs if not proof.holds]
+    return dg.AssetCheckResult(
+        passed=bool(proofs) and not wrong,
+        description=f"not equal to the ledger: {listed(wrong)}" if wrong else None,
+        metadata={"proof": _proof_table(proofs), "reports": len(proofs)},
+    )
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    description="The reports have every day of the ledger as it is sealed now: none is missing, none is older.",
+)
+def every_sealed_day_is_published(ledger_home: LedgerHome) -> dg.AssetCheckResult:
+    published, sealed = published_days(ledger_home.home), sealed_days(ledger_home.home)
+    stale = [
+        f"{day}"
+        for day in sorted(published.keys() | sealed.keys())
+        if day not in sealed or day not in published or published[day].fingerprint != sealed[day].fingerprint
+    ]
+    return dg.AssetCheckResult(
+        passed=not stale,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"changed since the reports were built: {listed(stale)}; run `refresh`" if stale else None,
+        metadata={"days": len(sealed), "stale_days": len(stale), "last_day": f"{max(sealed)}" if sealed else None},
+    )
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    description=f"No more than {UNPRICED_SHARE:.0%} of the calls that did not fail are without a price.",
+)
+def calls_are_priced(ledger_home: LedgerHome) -> dg.AssetCheckResult:
+    with open_warehouse(ledger_home.home) as connection:
+        models = connection.execute(
+            """
+            select provider, llm, (unpriced_requests - failed_requests)::bigint as unpriced_requests
+            from cost_per_model
+            where unpriced_requests > failed_requests
+            order by 3 desc, 1, 2
+            """
+        ).fetchall()
+        [(calls,)] = connection.execute(
+            "select coalesce(sum(requests - failed_requests), 0)::bigint from cost_per_model"
+        ).fetchall()
+    unpriced = sum(count for _, _, count in models)
+    columns = ["provider", "llm", "unpriced_requests"]
+    return dg.AssetCheckResult(
+        passed=unpriced <= calls * UNPRICED_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"{unpriced:,} of {calls:,} calls have no price; name it in prices.toml, then run `update_prices`"
+            if unpriced
+            else None
+        ),
+        metadata={
+            "calls": calls,
+            "unpriced": unpriced,
+            "models": table([dict(zip(columns, model, strict=True)) for model in models], columns),
+        },
+    )
+
+
+def _breach_check(kind: Kind, name: str, description: str) -> dg.AssetChecksDefinition:
+    """A check that fails with the breaches of one kind: error where one of them is, else a warning."""
+
+    @dg.asset_check(asset=WAREHOUSE, name=name, description=description)
+    def check(ledger_home: LedgerHome) -> dg.AssetCheckResult:
+        breaches = [breach for breach in find_breaches(ledger_home.home) if breach.kind == kind]
+        return dg.AssetCheckResult(
+            passed=not breaches,
+            severity=_worst(breaches),
+            description=listed([breach.title for breach in breaches]) or None,
+            metadata={"breaches": table([_shown(breach) for breach in breaches], ["severity", "title", "detail"])},
+        )
+
+    return check
+
+
+def _worst(breaches: list[Breach]) -> dg.AssetCheckSeverity:
+    error = any(breach.severity is Severity.ERROR for breach in breaches)
+    return dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
+
+
+def _shown(breach: Breach) -> dict[str, Any]:
+    return {"severity": breach.severity.value, "title": breach.title, "detail": breach.detail}
+
+
+def _proof_table(proofs: list[CutProof]) -> dg.TableMetadataValue:
+    """The ledger's own sums first, then each report's."""
+    ledger = [{"relation": "ledger", **as_metadata(proofs[0].ledger), "proof": ""}] if proofs else []
+    records = [
+        {"relation": proof.cut, **as_metadata(proof.sums), "proof": "equal" if proof.holds else "NOT EQUAL"}
+        for proof in proofs
+    ]
+    return table([*ledger, *records], ["relation", *MEASURES, "proof"])
+
+
+PUBLISHED_CHECKS = [
+    reports_sum_to_ledger,
+    every_sealed_day_is_published,
+    calls_are_priced,
+    _breach_check(Kind.BUDGET, "budgets_are_kept", "No budget of budgets.toml is near its limit, or over it."),
+    _breach_check(Kind.ANOMALY, "no_cost_is_unusual", "No recent day cost far more than such days do."),
+    _breach_check(Kind.INVOICE, "invoices_agree", "What providers billed is what the ledger says, but for rounding."),
+]

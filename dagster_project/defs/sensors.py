@@ -1,0 +1,83 @@
+"""What notices by itself: days that changed, and breaches nobody was told of."""
+
+import hashlib
+
+import dagster as dg
+
+from dagster_project.days import published_days, sealed_days
+from dagster_project.defs.alerts import send_alerts_job
+from dagster_project.defs.published import WAREHOUSE
+from dagster_project.defs.refresh import refresh
+from dagster_project.failures import listed
+from dagster_project.journals import waiting_journals
+from dagster_project.resources import LedgerHome
+from tracking.errors import CostTrackingError
+from tracking.home import Home
+from warehouse.alerts.delivery import undelivered
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+# Off until it is switched on: a refresh takes some fifteen seconds of a core, and most are content with the hour.
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Refreshes the days that calls were recorded or sealed for since the last publication, late days too.",
+)
+def late_days(context: dg.SensorEvaluationContext, ledger_home: LedgerHome) -> dg.SensorResult | dg.SkipReason:
+    """Asks for one refresh for each state of the ledger it meets. It reads the manifest and the sizes of journals."""
+    home = ledger_home.home
+    changed, waiting = _changed_days(home), _waiting(home)
+    if not changed and not waiting:
+        return dg.SkipReason("Every sealed day is published, and no journal waits")
+    state = hashlib.sha256("\n".join([*changed, *waiting]).encode()).hexdigest()[:16]
+    if state == context.cursor:
+        return dg.SkipReason("A refresh was asked for already")
+    unfinished = dg.RunsFilter(job_name=refresh.name, statuses=UNFINISHED)
+    if context.instance.get_runs_count(unfinished):
+        return dg.SkipReason("A refresh is on its way; what it leaves is looked at after it")
+    days = [entry.split()[0] for entry in changed]
+    tags = {"llm_cost/changed_days": listed(days), "llm_cost/waiting_journals": f"{len(waiting)}"}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state, tags=tags)], cursor=state)
+
+
+@dg.asset_sensor(
+    asset_key=WAREHOUSE,
+    job=send_alerts_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="After each publication: tells whom alerts.toml names of every breach they were not told of.",
+)
+def new_breaches(
+    context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, ledger_home: LedgerHome
+) -> dg.RunRequest | dg.SkipReason:
+    try:
+        pending = undelivered(ledger_home.home)
+    except CostTrackingError:
+        # The run fails with the reason, where a person sees it.
+        return dg.RunRequest(run_key=context.cursor)
+    if not pending:
+        return dg.SkipReason("Everybody was told of every breach")
+    return dg.RunRequest(run_key=context.cursor)
+
+
+def _changed_days(home: Home) -> list[str]:
+    """Days whose segments are not those that were published, each with its fingerprint."""
+    published, sealed = published_days(home), sealed_days(home)
+    gone = [f"{day} emptied" for day in sorted(published.keys() - sealed.keys())]
+    return gone + [
+        f"{day} {sealed[day].fingerprint}"
+        for day in sorted(sealed)
+        if day not in published or published[day].fingerprint != sealed[day].fingerprint
+    ]
+
+
+def _waiting(home: Home) -> list[str]:
+    """Journals with lines to seal; one that is being written right now may be longer the next time."""
+    return [f"{journal.path.name} {journal.size}" for journal in waiting_journals(home)]

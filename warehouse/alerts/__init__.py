@@ -1,0 +1,1 @@
+"""Alerts: what the published reports warn of, told once to whoever `alerts.toml` names."""

@@ -1,0 +1,149 @@
+"""What the published reports warn of: budgets near or over their limit, unusual costs, invoices that disagree.
+
+A breach names a budget, a model or an assignment, never a user: what is sent cannot be erased any more.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import duckdb
+
+from tracking.home import Home
+from warehouse.reading import open_warehouse
+
+
+class Severity(StrEnum):
+    WARN = "warn"
+    ERROR = "error"
+
+
+class Kind(StrEnum):
+    BUDGET = "budget"
+    ANOMALY = "anomaly"
+    INVOICE = "invoice"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One thing to tell. `key` is the same for as long as it is the same thing; each line is plain text."""
+
+    key: str
+    kind: Kind
+    severity: Severity
+    title: str
+    detail: str
+
+
+RECENT = "interval 7 days"
+"""How far back a breach is still news, counted from the last day of the ledger."""
+
+BUDGETS = f"""
+select budget_name, period, period_start, period_end, status, warn_percent, limit_usd, spent_usd, forecast_crossing_on
+from budget_status
+where status in ('warn', 'over') and period_end >= as_of - {RECENT}
+order by budget_name, period_start
+"""
+ANOMALIES = f"""
+select reporting_date, entity_type, entity_id, cost_usd, expected_usd, driver
+from cost_anomalies
+where score > 0 and reporting_date >= (select max(reporting_date) from cost_per_day) - {RECENT}
+order by reporting_date, entity_type, cost_usd desc
+"""
+INVOICES = """
+select
+    provider,
+    usage_month,
+    coalesce(sum(invoiced_usd), 0)::decimal(38,12) as invoiced_usd,
+    sum(residual_usd)::decimal(38,12) as residual_usd
+from invoice_reconciliation
+group by all
+having abs(sum(residual_usd)) > greatest(0.01, 0.01 * abs(coalesce(sum(invoiced_usd), 0)))
+order by provider, usage_month
+"""
+
+
+def find_breaches(home: Home) -> list[Breach]:
+    """Every breach of the reports as they are published; none before the first build.
+
+    Raises:
+        LedgerError: the published reports cannot be read.
+    """
+    if not home.warehouse_database.exists():
+        return []
+    with open_warehouse(home) as connection:
+        return [
+            *(_budget(**row) for row in _rows(connection, "budget_status", BUDGETS)),
+            *(_anomaly(**row) for row in _rows(connection, "cost_anomalies", ANOMALIES)),
+            *(_invoice(**row) for row in _rows(connection, "invoice_reconciliation", INVOICES)),
+        ]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, relation: str, query: str) -> Iterator[dict[str, Any]]:
+    """Nothing where the home was last built by models without that relation."""
+    known = connection.execute(
+        "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?", [relation]
+    ).fetchone()
+    if known is None:
+        return
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or ()]
+    for row in result.fetchall():
+        yield dict(zip(names, row, strict=True))
+
+
+def _budget(
+    budget_name: str,
+    period: str,
+    period_start: object,
+    period_end: object,
+    status: str,
+    warn_percent: int | None,
+    limit_usd: Decimal,
+    spent_usd: Decimal,
+    forecast_crossing_on: object | None,
+) -> Breach:
+    over = status == "over"
+    level = "over its limit" if over else f"at {warn_percent}% of its limit or more"
+    expected = f"; expected to cross it on {forecast_crossing_on}" if forecast_crossing_on else ""
+    return Breach(
+        key=f"budget:{budget_name}:{period_start}:{status}:{warn_percent or ''}",
+        kind=Kind.BUDGET,
+        severity=Severity.ERROR if over else Severity.WARN,
+        title=f"budget {budget_name} is {level}: {_usd(spent_usd)} of {_usd(limit_usd)}",
+        detail=f"{period} from {period_start} to {period_end}{expected}",
+    )
+
+
+def _anomaly(
+    reporting_date: object, entity_type: str, entity_id: str, cost_usd: Decimal, expected_usd: float, driver: str
+) -> Breach:
+    what = "a user" if entity_type == "user" else f"{entity_type} {entity_id}"
+    # Told apart by what they cost: the key is kept, and must not hold who it was.
+    which = cost_usd if entity_type == "user" else entity_id
+    return Breach(
+        key=f"anomaly:{reporting_date}:{entity_type}:{which}",
+        kind=Kind.ANOMALY,
+        severity=Severity.WARN,
+        title=f"{what} cost {_usd(cost_usd)} on {reporting_date}, usually about {_usd(Decimal(expected_usd))}",
+        detail=f"driven by {driver}; see cost_anomalies",
+    )
+
+
+def _invoice(provider: str, usage_month: object, invoiced_usd: Decimal, residual_usd: Decimal) -> Breach:
+    direction = "more" if residual_usd > 0 else "less"
+    return Breach(
+        key=f"invoice:{provider}:{usage_month}:{residual_usd}",
+        kind=Kind.INVOICE,
+        severity=Severity.WARN,
+        title=f"{provider} billed {_usd(abs(residual_usd))} {direction} than the ledger for {usage_month}",
+        detail=f"billed {_usd(invoiced_usd)}; see invoice_reconciliation",
+    )
+
+
+def _usd(amount: Decimal) -> str:
+    """For reading: to the cent, or to the first digits of what is less than one. The reports have it exactly."""
+    return f"${amount:,.2f}" if amount == 0 or amount >= Decimal("0.01") else f"${amount:.2g}"

@@ -1,0 +1,160 @@
+"""Delivery: each breach is told once to each recipient, whoever starts it and however often.
+
+What was delivered is kept in `alerts_sent.json`, written after each: a crash repeats at most the one in flight.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tracking.durable_files import replace_file
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.alerts.breaches import Breach, Severity, find_breaches
+from warehouse.alerts.notifiers import DeliveryError, Notifier, notifier_for
+from warehouse.alerts.settings import AlertSettings, Recipient
+from warehouse.locks import alerting
+
+KEPT = timedelta(days=90)
+"""How long a delivery is remembered after its breach was last seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often a transient failure is tried again, and the seconds before the first time; they double."""
+
+    attempts: int = 4
+    seconds: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One breach for one recipient; `problem` says why it did not arrive."""
+
+    recipient: str
+    breach: Breach
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class DeliveryReport:
+    """What was told now, and what could not be; `known` were told before."""
+
+    sent: list[Delivery] = field(default_factory=list[Delivery])
+    failed: list[Delivery] = field(default_factory=list[Delivery])
+    known: int = 0
+
+
+def send_alerts(home: Home, *, backoff: Backoff | None = None) -> DeliveryReport:
+    """Tell every recipient of every breach it was not told of. What fails is left for the next time.
+
+    Raises:
+        LedgerError: `alerts.toml` is malformed, a secret is missing, or the reports cannot be read.
+    """
+    return deliver(home, find_breaches(home), backoff=backoff)
+
+
+def deliver(home: Home, breaches: Sequence[Breach], *, backoff: Backoff | None = None) -> DeliveryReport:
+    """Tell every recipient of these breaches, once ever; see `send_alerts`."""
+    recipients = [
+        (_name(number, recipient), recipient, notifier_for(recipient))
+        for number, recipient in enumerate(AlertSettings.load(home).notify, 1)
+    ]
+    report = DeliveryReport()
+    with alerting(home):
+        sent = _Sent.load(home)
+        for name, recipient, notifier in recipients:
+            for breach in breaches:
+                if not _concerns(recipient, breach):
+                    continue
+                if sent.has(name, breach):
+                    report.known += 1
+                elif problem := _try(notifier, breach, backoff or Backoff()):
+                    report.failed.append(Delivery(name, breach, problem))
+                else:
+                    sent.note(name, breach)
+                    report.sent.append(Delivery(name, breach))
+        sent.save()
+    return report
+
+
+def undelivered(home: Home) -> list[Delivery]:
+    """What `send_alerts` would tell now; nothing is sent.
+
+    Raises:
+        LedgerError: as `send_alerts`.
+    """
+    breaches = find_breaches(home)
+    sent = _Sent.load(home)
+    return [
+        Delivery(name, breach)
+        for number, recipient in enumerate(AlertSettings.load(home).notify, 1)
+        for name in [_name(number, recipient)]
+        for breach in breaches
+        if _concerns(recipient, breach) and not sent.has(name, breach)
+    ]
+
+
+def _try(notifier: Notifier, breach: Breach, backoff: Backoff) -> str | None:
+    """Why it did not arrive, after every attempt; `None` where it did."""
+    for attempt in range(1, backoff.attempts + 1):
+        try:
+            notifier.send(breach)
+        except DeliveryError as error:
+            if not error.transient:
+                return str(error)
+            if attempt == backoff.attempts:
+                return f"{error}, {attempt} {'time' if attempt == 1 else 'times'}"
+            time.sleep(backoff.seconds * 2 ** (attempt - 1))
+        else:
+            break
+    return None
+
+
+def _name(number: int, recipient: Recipient) -> str:
+    return recipient.name or f"{recipient.to} {number}"
+
+
+def _concerns(recipient: Recipient, breach: Breach) -> bool:
+    return recipient.minimum is Severity.WARN or breach.severity is Severity.ERROR
+
+
+class _Sent:
+    """Which breach was told to whom, and when it was last seen."""
+
+    def __init__(self, path: Path, seen: dict[str, str]) -> None:
+        self._path = path
+        self._seen = seen
+        self._now = datetime.now(UTC)
+
+    @classmethod
+    def load(cls, home: Home) -> "_Sent":
+        path = home.root / "alerts_sent.json"
+        try:
+            return cls(path, json.loads(path.read_bytes())["sent"])
+        except FileNotFoundError:
+            return cls(path, {})
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"{path} is not what alerts wrote; remove it, and every breach is told again") from error
+
+    def has(self, recipient: str, breach: Breach) -> bool:
+        place = self._place(recipient, breach)
+        if place not in self._seen:
+            return False
+        self._seen[place] = self._now.isoformat()
+        return True
+
+    def note(self, recipient: str, breach: Breach) -> None:
+        self._seen[self._place(recipient, breach)] = self._now.isoformat()
+        self.save()
+
+    def save(self) -> None:
+        oldest = (self._now - KEPT).isoformat()
+        kept = {place: at for place, at in sorted(self._seen.items()) if at >= oldest}
+        replace_file(self._path, json.dumps({"sent": kept}, ensure_ascii=False, indent=1).encode())
+
+    def _place(self, recipient: str, breach: Breach) -> str:
+        return f"{recipient} {breach.key}"
