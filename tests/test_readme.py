@@ -31,6 +31,7 @@ ANSWER = {
 }
 
 
+CHAT = {"model": "gpt-4o-mini", "usage": {"prompt_tokens": 412, "completion_tokens": 104, "total_tokens": 516}}
 EVENTS = [
     {"type": "message_start", "message": ANSWER | {"id": "msg_02README", "content": [], "stop_reason": None}},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
@@ -118,12 +119,17 @@ def test_python_examples_do_what_they_say(
         namespace["client"], tracker, Submission(7, "My essay"), Teacher("teacher-1")
     )
     assert "".join(feedback) == "Well argued, but cite more."
+
+    results = [{"custom_id": f"essay-{n}", "response": {"body": CHAT | {"id": f"chatcmpl-{n}"}}} for n in (1, 2)]
+    prompts = {result["custom_id"]: "Grade this essay" for result in results}
+    namespace["record_batch"](tracker, Teacher("teacher-1"), ("Assignment", 42), prompts, results)
     tracker.close()
     rows = [json.loads(line[9:]) for file in (tmp_path / "home" / "journal").iterdir() for line in file.open()]
     assert [(row["request_type"], row["status"], row["micro_usd"]) for row in rows] == [
         ("generate_rubric", "ok", 4704),
         ("grade_student_work", "ok", 4704),
         ("summarise_feedback", "ok", 4704),
+        *[("grade_student_work", "ok", 62)] * 2,
     ]
 
 

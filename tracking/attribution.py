@@ -1,6 +1,6 @@
 """Attribution set once per request, right under threads and asyncio."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -38,6 +38,5 @@ def attribution(
         _current.reset(token)
 
 
-def attributed(name: str) -> Any:
-    """What the innermost `attribution()` says of an argument, or `None`."""
-    return _current.get().get(name)
+current_attribution: Callable[[], Mapping[str, Any]] = _current.get
+"""What the `attribution()` blocks around here say, by argument."""

@@ -9,16 +9,17 @@ from tracking.catalogue import find_price, provider_id_of
 from tracking.cost import Cost
 from tracking.errors import ArgumentError, UnknownModelError
 from tracking.extraction import CATALOGUE_UNIT
+from tracking.price import Price
 from tracking.price_overrides import PriceOverrides
 from tracking.record import PricingStatus
 from tracking.response import LLMResponse
-from tracking.usage import TOKEN_COUNTS, Quantity, Usage
+from tracking.usage import TOKEN_COUNTS, Quantity, Usage, counts_of
 
 if TYPE_CHECKING:
     from tracking.cost_frame import FrameT
 
 
-CATALOGUE_UNITS = tuple((name, CATALOGUE_UNIT.get(name, name)) for name in TOKEN_COUNTS)
+CATALOGUE_UNITS = tuple(CATALOGUE_UNIT.get(name, name) for name in TOKEN_COUNTS)
 
 CostSource = Literal["catalogue", "provider"]
 
@@ -39,16 +40,16 @@ class CostCalculator:
             UsageError: the counts contradict the model's price units.
             ArgumentError: `at` has no time zone.
         """
-        if at is not None and at.tzinfo is None:
-            raise ArgumentError("at", f"({at.isoformat()}) has no time zone")
-        instant = (at or response.created or datetime.now(UTC)).astimezone(UTC)
+        instant = at or response.created or datetime.now(UTC)
+        if instant.tzinfo is not UTC:
+            if instant.tzinfo is None:
+                raise ArgumentError("at", f"({instant.isoformat()}) has no time zone")
+            instant = instant.astimezone(UTC)
         provider, model, reported = response.provider, response.model, response.provider_cost
         provider_counts = self._cost_source == "provider" and reported is not None
         counts = catalogue_counts(response.usage)
         try:
-            price = self._overrides.apply(
-                provider, model, instant, lambda: find_price(provider, model, instant, response.price_context)
-            )
+            price = self._price(provider, model, instant, response.price_context)
             usd = price.card.usd(counts)
         except UnknownModelError:
             if not provider_counts:
@@ -58,6 +59,11 @@ class CostCalculator:
             return Cost(reported, price, counts, "provider_reported", provider, model, instant, reported)
         status: PricingStatus = "estimated" if response.estimated else "priced"
         return Cost(usd, price, counts, status, provider, model, instant, reported)
+
+    def _price(self, provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
+        if self._overrides.is_empty:
+            return find_price(provider, model, at, context)
+        return self._overrides.apply(provider, model, at, lambda: find_price(provider, model, at, context))
 
     def cost_of(
         self,
@@ -98,10 +104,11 @@ class CostCalculator:
     ) -> "FrameT":
         """A Polars frame of usage with the exact cost of every row: the same rows in the same order, more columns.
 
-        Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`); one
-        that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd` (DECIMAL(18,12), equal
-        to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and `unpriced_reason`. As with
-        `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what was recorded beside them.
+        Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`,
+        `price_context`); one that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd`
+        (DECIMAL(18,12), equal to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and
+        `unpriced_reason`. As with `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what
+        was recorded beside them.
 
         `model`, `provider` and `service_tier` price every row as if they had answered (a model alone: at the provider
         whose naming it follows); `discount_percent` takes that much off the price that then applies.
@@ -132,7 +139,7 @@ class CostCalculator:
 def catalogue_counts(usage: Usage) -> dict[str, Quantity]:
     """The counts that are known, by the catalogue's unit names."""
     counts: dict[str, Quantity] = dict(usage.other_units) if usage.other_units else {}
-    for name, unit in CATALOGUE_UNITS:
-        if (count := getattr(usage, name)) is not None:
+    for unit, count in zip(CATALOGUE_UNITS, counts_of(usage), strict=True):
+        if count is not None:
             counts[unit] = count
     return counts

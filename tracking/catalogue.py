@@ -97,7 +97,7 @@ class CataloguedModel:
 
     def price(self, at: datetime, context: Mapping[str, str]) -> Price:
         """The price in force at `at`, a UTC instant. Between two boundaries it is always the same one."""
-        chosen = tuple(pair for pair in context.items() if pair in self._context_values) if context else ()
+        chosen = tuple([pair for pair in context.items() if pair in self._context_values]) if context else ()
         date_index = bisect_right(self.change_dates, at.date()) if self.change_dates else 0
         time_index = bisect_right(self.change_times, at.time()) if self.change_times else 0
         key = (date_index, time_index, *chosen)

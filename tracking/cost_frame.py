@@ -30,7 +30,7 @@ FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 BATCH_ROWS = 1 << 17
 """Rows worked on at once: few enough for a processor's cache."""
 
-WHO = ("provider", "model", "service_tier")
+WHO = ("provider", "model", "service_tier", "price_context")
 TEXTS = ("other_units", "status", "charge_class", "pricing_status")
 
 COSTS: dict[str, pl.DataType] = {
@@ -106,7 +106,8 @@ def _columns_read(schema: Mapping[str, pl.DataType], what_if: WhatIf) -> list[pl
     columns: list[pl.Expr] = []
     for name in (*WHO, *TEXTS):
         given: str | None = getattr(what_if, name, None)
-        columns.append(pl.lit(given, pl.String).alias(name) if given is not None else _text(name, schema))
+        replaced = given is not None or (name == "price_context" and what_if.service_tier is not None)
+        columns.append(pl.lit(given, pl.String).alias(name) if replaced else _text(name, schema))
     return [*columns, _instant(schema), *(_count(name, schema) for name in TOKEN_COUNTS)]
 
 
@@ -159,16 +160,19 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
     """The prices that rows of this batch have, and which of them each row has."""
     # Three codes of 32 bits and one of 16 make one number, and numbers are grouped faster than texts.
     who = rows.select(WHO)
+    terms = pl.col("service_tier")
+    if who["price_context"].null_count() < who.height:
+        terms = pl.concat_str(terms.fill_null(""), pl.col("price_context").fill_null(""), separator="\0")
     code = pl.lit(0, pl.Int128)
-    for name in WHO:
-        number = pl.col(name).cast(pl.Categorical).to_physical().cast(pl.Int128).fill_null(2**32 - 1)
+    for text in (pl.col("provider"), pl.col("model"), terms):
+        number = text.cast(pl.Categorical).to_physical().cast(pl.Int128).fill_null(2**32 - 1)
         code = code * 2**32 + number
     coded = rows.select("occurred_at", code=code).with_row_index("row")
     groups = _grouped(coded)
     instants: set[int] = set()
     times: set[int] = set()
     for row, first, last in groups.select("row", "first", "last").iter_rows():
-        provider, model, _ = who.row(row)
+        provider, model, *_ = who.row(row)
         changes, daily = finder.changes(provider, model)
         instants |= {change for change in changes if first < change <= last}
         times |= daily if first != last else set()
@@ -179,8 +183,8 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
         groups = _grouped(coded)
     found: list[Found] = []
     for row, at in groups.select("row", "first").iter_rows():
-        provider, model, service_tier = who.row(row)
-        found.append(finder.find(provider, model, service_tier, at))
+        provider, model, service_tier, price_context = who.row(row)
+        found.append(finder.find(provider, model, service_tier, price_context, at))
     numbered = groups.select("code").with_row_index("number")
     return found, coded.select("code").join(numbered, on="code", how="left", maintain_order="left")["number"]
 

@@ -1,6 +1,6 @@
 """What can go wrong while a call is being recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class CostTrackingError(Exception):
@@ -34,6 +34,20 @@ class UnknownModelError(CostTrackingError, LookupError):
         self.provider = provider
         self.model = model
         self.nearest = tuple(nearest)
+
+
+class RefusedCallsError(CostTrackingError):
+    """Some of many calls were refused; the others are recorded.
+
+    `errors` says why, by the call's place in what was given; `records` holds the rows, `None` where refused.
+    """
+
+    def __init__(self, errors: Mapping[int, Exception], records: Sequence[object], kept: object) -> None:
+        place, first = next(iter(errors.items()))
+        refused = f"{len(errors)} of {len(records)} calls were refused and kept in {kept}"
+        super().__init__(f"{refused}; the first is number {place}, counted from 0: {first}")
+        self.errors = dict(errors)
+        self.records = list(records)
 
 
 class LedgerError(CostTrackingError):

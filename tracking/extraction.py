@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from tracking.errors import ResponseError, UsageError
 from tracking.extractors import CATALOGUE_UNIT
@@ -12,6 +12,7 @@ from tracking.fields import Fields, fields_of, inside, listed, text_in
 from tracking.foreign import ForeignReader, foreign_reader, foreign_reader_of_dict
 from tracking.inference import extractors_of, infer_provider, known_provider, provider_of_class
 from tracking.own_extractors import LITELLM
+from tracking.price import terms_of_tier
 from tracking.usage import as_quantity
 from tracking.wrappers import unwrapped
 
@@ -97,16 +98,11 @@ def _add_terms(read: dict[str, Any], answer: Fields, context: Mapping[str, str])
         answer.get("service_tier") or usage.get("service_tier") or answer.get("serviceTier") or usage.get("serviceTier")
     )
     speed, region = usage.get("speed"), usage.get("inference_geo")
-    terms: dict[str, str] = {}
     tier = None
     if told is not None:
-        tier = text_in(
-            inside(cast(object, told), "type") if isinstance(told, Mapping) else told
-        )  # Bedrock: {"type": "priority"}
-        if tier is not None:
-            terms["service_tier"] = tier
-        if tier == "batch":
-            terms["processing"] = "batch"
+        # Bedrock: {"type": "priority"}
+        tier = told if type(told) is str else text_in(inside(told, "type") or told)
+    terms = terms_of_tier(tier)
     if isinstance(speed, str):
         terms["speed"] = speed
     if region is not None and region != "not_available":

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tracking.errors import ResponseError
 from tracking.fields import Fields, fields_of, is_unset
 from tracking.own_extractors import LITELLM, OWN_EXTRACTORS, OwnExtractor
-from tracking.usage import MAX_COUNT, TOKEN_COUNTS, Quantity, Usage, as_quantity
+from tracking.usage import MAX_COUNT, TOKEN_COUNTS, Quantity, Usage, as_quantity, parts_fit
 
 if TYPE_CHECKING:
     from genai_prices.types import Provider, UsageExtractor
@@ -208,7 +208,7 @@ def _walk(inner: dict[str, _Node], fields: Fields, found: Counts) -> None:
             if type(value) is int and node.bit and 0 <= value <= MAX_COUNT:
                 found[node.bit] = value
             elif node.only_inner and type(value) is dict:
-                _walk(node.inner, cast(Fields, value), found)
+                _walk(node.inner, value, found)  # pyright: ignore[reportUnknownArgumentType]
             else:
                 _read_node(node, value, found)
 
@@ -267,11 +267,5 @@ def _plainly_right(counts: list[Quantity | None]) -> bool:
     """Whether all are whole numbers in range and no part exceeds its whole."""
     if not _WHOLE_OR_NONE.issuperset(map(type, counts)):
         return False
-    whole, read, write, write_1h, output, reasoning = counts
-    return (
-        (whole or 0) <= MAX_COUNT
-        and (output or 0) <= MAX_COUNT
-        and (read or 0) + (write or 0) <= (whole or 0)
-        and (write_1h or 0) <= (write or 0)
-        and (reasoning or 0) <= (output or 0)
-    )
+    whole, output = counts[0], counts[4]
+    return (whole or 0) <= MAX_COUNT and (output or 0) <= MAX_COUNT and parts_fit(counts)

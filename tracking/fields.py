@@ -32,7 +32,8 @@ def inside(value: object, *names: str) -> Any:
 
 
 def listed(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    items: Any = value
+    return items if isinstance(value, list) else []
 
 
 def text_in(value: object) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from tracking.errors import ArgumentError, ResponseError
 from tracking.fields import Fields, fields_of, inside, text_in
 from tracking.inference import extractors_of, infer_provider, known_provider
+from tracking.price import terms_of_tier
 from tracking.usage import Quantity, Usage, as_count, as_quantity
 
 ForeignReader = Callable[[Fields, str | None, str | None], dict[str, Any]]
@@ -182,13 +183,11 @@ def _response(
         **{name: as_count(name, value) for name, value in counts.items() if value is not None},
         other_units={name: as_quantity(name, value) for name, value in others.items() if value is not None},
     )
-    tier = rest.get("service_tier")
-    terms: dict[str, str] = {} if tier is None else {"service_tier": tier}
     return {
         "provider": extractors_of(provider).provider,
         "model": model,
         "usage": usage,
-        "price_context": terms | ({"processing": "batch"} if tier == "batch" else {}),
+        "price_context": terms_of_tier(rest.get("service_tier")),
         "created": None,
         **rest,
     }

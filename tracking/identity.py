@@ -8,7 +8,7 @@ from uuid import UUID
 from tracking.extraction import real_id
 from tracking.response import LLMResponse
 from tracking.trackable import identity_text
-from tracking.usage import Usage
+from tracking.usage import Usage, counts_of
 
 
 def _digest(*parts: str | None) -> str:
@@ -30,16 +30,15 @@ def event_key_of(response: LLMResponse, idempotency_key: str | None) -> str | No
     return None
 
 
-def record_id_of(event_key: str | None, usage: Usage, status: str) -> str:
-    """The row: event and usage together (providers do reuse ids), or a UUIDv7 where no event is known."""
+def record_id_of(event_key: str | None, usage: Usage, other_units: str | None, status: str) -> str:
+    """The row: event and usage together (providers do reuse ids), or a UUIDv7 where no event is known.
+
+    `other_units` is the usage's own, as canonical JSON.
+    """
     if event_key is None:
         return str(uuid7())
     # Numbers, fixed words and canonical JSON: no two usages make the same text.
-    counts = (
-        f"{usage.input_tokens},{usage.cache_read_tokens},{usage.cache_write_tokens},{usage.cache_write_1h_tokens},"
-        f"{usage.output_tokens},{usage.reasoning_tokens}"
-    )
-    return _digest(event_key, counts, usage.other_units_json(), status)
+    return _digest(event_key, ",".join(map(str, counts_of(usage))), other_units, status)
 
 
 def uuid7() -> UUID:

@@ -49,10 +49,11 @@ class Entry:
 
 
 class PriceOverrides:
-    """What one `prices.toml` says. Without a file it says nothing, at no cost."""
+    """What one `prices.toml` says; nothing where there is no file."""
 
     def __init__(self, entries: Mapping[str, list[Entry]] | None = None) -> None:
-        self._entries = entries or {}
+        self._entries = {kind: [] for kind in VALUE_FIELDS} | dict(entries or {})
+        self.is_empty = not any(self._entries.values())
         self._adjusted: dict[tuple[str, str | None, str | None], Price] = {}
 
     @classmethod
@@ -80,8 +81,6 @@ class PriceOverrides:
 
     def apply(self, provider: str, model: str | None, at: datetime, catalogued: Callable[[], Price]) -> Price:
         """The price of a model at a UTC instant: the catalogue's, unless an entry says otherwise."""
-        if not self._entries:
-            return catalogued()
         own = self._entry("price", provider, model, at)
         base = own.value if own else catalogued()
         discount = self._entry("discount", provider, model, at)

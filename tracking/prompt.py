@@ -4,9 +4,8 @@ import hmac
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from tracking.durable_files import create_exclusively
 from tracking.errors import ArgumentError, LedgerError
@@ -35,7 +34,7 @@ def prompt_text(prompt: object) -> str:
 
 def _json_text(prompt: object) -> str:
     try:
-        text = json.dumps(prompt, sort_keys=True, ensure_ascii=False, default=_plain)
+        text = _canonical_json(prompt)
     except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError("prompt", f"cannot be turned to text ({type(error).__name__})") from None
     return "" if text in ("[]", "{}", "null") else text
@@ -50,9 +49,18 @@ def _plain(value: object) -> object:
     return cast(Any, vars(value)) if hasattr(value, "__dict__") else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class PromptTrace:
-    """What of a prompt goes to disk. Lengths in characters; hashes are HMAC-SHA-256, hex."""
+_canonical_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """As much of a text as fits into so many bytes of UTF-8."""
+    if len(text) * 4 <= most_bytes:
+        return text
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+class PromptTrace(NamedTuple):
+    """What of a prompt goes to disk. Length in characters and hashes (HMAC-SHA-256, hex) are the whole prompt's."""
 
     text: str | None
     chars: int | None
@@ -63,10 +71,11 @@ class PromptTrace:
 class PromptKeeper:
     """Applies one prompt policy with the key of one home."""
 
-    def __init__(self, keys: Path, policy: PromptPolicy, redact: Callable[[str], str] | None) -> None:
+    def __init__(self, keys: Path, policy: PromptPolicy, redact: Callable[[str], str] | None, most_bytes: int) -> None:
         self._key_file = keys / "prompt.key"
         self._policy = policy
         self._redact = redact
+        self._most_bytes = most_bytes
         self._key: bytes | None = None
 
     def trace(self, prompt: object) -> PromptTrace:
@@ -78,7 +87,7 @@ class PromptKeeper:
         if self._policy == "drop":
             return PromptTrace(None, len(text), None, None)
         return PromptTrace(
-            text=text if self._policy == "store" else None,
+            text=_cut(text, self._most_bytes) if self._policy == "store" else None,
             chars=len(text),
             hmac=self._hash(text),
             prefix_hmac=self._hash(text[:PREFIX_CHARS]) if len(text) >= PREFIX_CHARS else None,

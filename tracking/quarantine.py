@@ -30,8 +30,12 @@ class Quarantine:
         entry = refusal(reason, answer) | {"refused_at": datetime.now(UTC).isoformat(), **context}
         line = (json.dumps(entry, default=str) + "\n").encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        size = os.fstat(descriptor).st_size
         try:
             write_all(descriptor, line)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
         finally:
             os.close(descriptor)
         return self._path

@@ -177,7 +177,8 @@ class RateCard:
                 leaf = 0
             for part in within:
                 if part_leaf := leaves[part]:
-                    leaf = _difference(leaf, part_leaf)
+                    both_whole = type(leaf) is int and type(part_leaf) is int
+                    leaf = leaf - part_leaf if both_whole else _difference(leaf, part_leaf)
             if leaf < 0:
                 raise UsageError(_exceeding(rate, counts, leaf))
             leaves[unit] = leaf
@@ -193,8 +194,6 @@ def _per_unit(rates: Iterable[Rate]) -> tuple[tuple[str, Decimal], ...] | None:
 
 
 def _difference(whole: Quantity, part: Quantity) -> Quantity:
-    if isinstance(whole, int) and isinstance(part, int):
-        return whole - part
     return EXACT.subtract(Decimal(whole), Decimal(part))
 
 

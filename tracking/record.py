@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -12,20 +13,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     ValidationError,
     ValidatorFunctionWrapHandler,
-    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from tracking.request_type import NAME
 from tracking.trackable import TrackableRef
-from tracking.usage import MAX_COUNT, TOKEN_COUNTS, check_subsets
+from tracking.usage import MAX_COUNT, TOKEN_COUNTS, check_subsets, total_tokens
 
 COST_PLACES = Decimal("1e-12")
-MICRO = Decimal("1e-6")
+MILLION = Decimal(1_000_000)
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 """Wide enough that quantizing a ledger amount never rounds by precision."""
 
@@ -41,13 +40,18 @@ def to_cost_usd(usd: Decimal) -> Decimal:
 
 def to_micro_usd(cost_usd: Decimal) -> int:
     """Millionths of a USD, rounded half-even."""
-    return int(cost_usd.quantize(MICRO, context=EXACT).scaleb(6, context=EXACT))
+    return round(EXACT.multiply(cost_usd, MILLION))
+
+
+@lru_cache(maxsize=1024)
+def _is_json_of_mapping(text: str) -> bool:
+    return isinstance(json.loads(text), dict)
 
 
 def _as_json_text(value: object) -> object:
     """A mapping as canonical JSON; a text must be JSON already."""
     if isinstance(value, str):
-        if not isinstance(json.loads(value), dict):
+        if not _is_json_of_mapping(value):
             raise ValueError("is not the JSON of a mapping")
         return value
     if not isinstance(value, Mapping):
@@ -64,6 +68,9 @@ Identity = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=-MAX_COUNT, le=MAX_COUNT)]
 Sum = Annotated[int, Field(strict=True, ge=-2 * MAX_COUNT, le=2 * MAX_COUNT)]
 Natural = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
+
+AMOUNTS = (*TOKEN_COUNTS, "cost_usd")
+"""What a call used and cost: never negative, but where a correction lowers it."""
 
 HIDDEN = "<hidden>"
 SHOWN_FIELDS = frozenset(TOKEN_COUNTS) | {
@@ -93,6 +100,7 @@ class LLMUsageRecord(BaseModel):
     a person's text.
     """
 
+    __slots__ = ("_caller",)
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     event_key: str | None = None
@@ -142,38 +150,18 @@ class LLMUsageRecord(BaseModel):
     prompt_hmac: str | None = None
     prompt_prefix_hmac: str | None = None
     provider_cost_usd: Annotated[Decimal, Field(max_digits=18, decimal_places=12)] | None = None
-
-    _user: object = PrivateAttr(default=None)
-    _trackable: object = PrivateAttr(default=None)
-    _prompt: object = PrivateAttr(default=None)
-
-    @field_validator("occurred_at", "recorded_at")
-    @classmethod
-    def _in_utc(cls, value: datetime) -> datetime:
-        return value.astimezone(UTC)
+    price_context: JsonText | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.charge_class == "usage":
-            columns = self.__dict__  # on the record path: an attribute of a model costs three times as much
-            for name in (*TOKEN_COUNTS, "cost_usd"):
-                if (amount := columns[name]) is not None and amount < 0:
-                    raise ValueError(f"{name} ({amount}) is negative")
-            if self.corrects_record_id is not None:
-                raise ValueError("corrects_record_id is given, but charge_class is 'usage'")
-            check_subsets(columns)
-        elif self.corrects_record_id is None:
-            raise ValueError("charge_class is 'correction', but corrects_record_id is missing")
-        known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
-        total = sum(known) if known else None
-        if self.token_count != total:
-            raise ValueError(f"token_count ({self.token_count}) is not input_tokens + output_tokens ({total})")
-        expected = None if self.cost_usd is None else to_micro_usd(self.cost_usd)
-        if self.micro_usd != expected:
-            raise ValueError(f"micro_usd ({self.micro_usd}) is not cost_usd in millionths ({expected})")
-        if (self.cost_usd is None) != (self.pricing_status == "unpriced"):
-            raise ValueError(f"cost_usd ({self.cost_usd}) contradicts pricing_status ({self.pricing_status})")
-        if (self.trackable_parent_type is None) != (self.trackable_parent_id is None):
+        # On the record path: an attribute of a model costs three times as much.
+        columns = cast("dict[str, Any]", self.__dict__)
+        for name in ("occurred_at", "recorded_at"):
+            if columns[name].tzinfo is not UTC:
+                columns[name] = columns[name].astimezone(UTC)
+        _check_class(columns)
+        _check_sums(columns)
+        if (columns["trackable_parent_type"] is None) != (columns["trackable_parent_id"] is None):
             raise ValueError("trackable_parent_type and trackable_parent_id belong together; one is missing")
         return self
 
@@ -194,22 +182,58 @@ class LLMUsageRecord(BaseModel):
     @property
     def user(self) -> object:
         """The user as given to `record()`; the id where the record was read back."""
-        return self.user_id if self._user is None else self._user
+        return self.user_id if (caller := self._caller_objects()) is None else caller[0]
 
     @property
     def trackable(self) -> object:
         """The business object as given to `record()`; its `TrackableRef` where the record was read back."""
-        return TrackableRef(self.trackable_type, self.trackable_id) if self._trackable is None else self._trackable
+        if (caller := self._caller_objects()) is None:
+            return TrackableRef(self.trackable_type, self.trackable_id)
+        return caller[1]
 
     @property
     def prompt(self) -> object:
         """The prompt as given to `record()`, in this process only; `None` where the record was read back."""
-        return self._prompt
+        return None if (caller := self._caller_objects()) is None else caller[2]
+
+    def to_json(self) -> bytes:
+        """The known columns as JSON; money as text, so that it stays exact."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
 
     def attach(self, *, user: object, trackable: object, prompt: object) -> Self:
-        """Remember the caller's own objects. They are neither validated, shown nor serialised."""
-        self._user, self._trackable, self._prompt = user, trackable, prompt
+        """Remember the caller's own objects. They are neither validated, shown, serialised nor copied."""
+        object.__setattr__(self, "_caller", (user, trackable, prompt))
         return self
+
+    def _caller_objects(self) -> tuple[object, object, object] | None:
+        return getattr(self, "_caller", None)
+
+
+def _check_class(columns: Mapping[str, Any]) -> None:
+    """A usage row holds amounts of its own; a correction says which row it is about, and holds differences."""
+    if columns["charge_class"] == "correction":
+        if columns["corrects_record_id"] is None:
+            raise ValueError("charge_class is 'correction', but corrects_record_id is missing")
+        return
+    if columns["corrects_record_id"] is not None:
+        raise ValueError("corrects_record_id is given, but charge_class is 'usage'")
+    for name in AMOUNTS:
+        if (amount := columns[name]) is not None and amount < 0:
+            raise ValueError(f"{name} ({amount}) is negative")
+    check_subsets(columns)
+
+
+def _check_sums(columns: Mapping[str, Any]) -> None:
+    """What is worked out from other columns agrees with them."""
+    total = total_tokens(columns["input_tokens"], columns["output_tokens"])
+    if columns["token_count"] != total:
+        raise ValueError(f"token_count ({columns['token_count']}) is not input_tokens + output_tokens ({total})")
+    cost_usd = columns["cost_usd"]
+    expected = None if cost_usd is None else to_micro_usd(cost_usd)
+    if columns["micro_usd"] != expected:
+        raise ValueError(f"micro_usd ({columns['micro_usd']}) is not cost_usd in millionths ({expected})")
+    if (cost_usd is None) != (columns["pricing_status"] == "unpriced"):
+        raise ValueError(f"cost_usd ({cost_usd}) contradicts pricing_status ({columns['pricing_status']})")
 
 
 def _without_personal_input(error: ValidationError) -> ValidationError:

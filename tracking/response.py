@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from tracking.answer_text import text_of
 from tracking.errors import ArgumentError
 from tracking.extraction import extract, real_id
+from tracking.price import terms_of_tier
 from tracking.usage import Usage
 from tracking.wrappers import stream_of
 
@@ -62,7 +63,7 @@ class LLMResponse:
             raise ArgumentError("created", f"({self.created.isoformat()}) has no time zone")
         object.__setattr__(self, "id", real_id(self.id))
         if self.service_tier:
-            object.__setattr__(self, "price_context", {"service_tier": self.service_tier, **self.price_context})
+            object.__setattr__(self, "price_context", {**terms_of_tier(self.service_tier), **self.price_context})
 
     @classmethod
     def from_provider(cls, obj: object, provider: str | None = None, model: str | None = None) -> Self:
@@ -121,6 +122,11 @@ class LLMResponse:
         response = object.__new__(cls)
         response.__dict__.update(read)
         return response
+
+    def terms_beside_tier(self) -> dict[str, str]:
+        """What of `price_context` the service tier does not say itself."""
+        said = terms_of_tier(self.service_tier).items()
+        return {term: value for term, value in self.price_context.items() if (term, value) not in said}
 
     def __getattr__(self, name: str) -> Any:
         """The text, read from the answer when it is first asked for."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from tracking.attribution import attributed
+from tracking.attribution import current_attribution
+from tracking.catalogue import family_of
 from tracking.cost import Cost
 from tracking.errors import ArgumentError
 from tracking.identity import event_key_of, record_id_of
@@ -29,9 +30,10 @@ def instant_of_call(value: datetime | None) -> datetime:
 def attribution_of(user: object, trackable: object, options: CallOptions) -> dict[str, Any]:
     """The columns that say who and what a call was for; what `options` leave open, `attribution()` fills."""
     reference = TrackableRef.of(trackable)
-    parent = _given(options, "trackable_parent")
+    around = current_attribution()
+    around = {**around, **{name: value for name, value in options.items() if value is not None}} if around else options
+    parent, tenant = around.get("trackable_parent"), around.get("tenant")
     parent_reference = None if parent is None else TrackableRef.of(parent, "trackable_parent")
-    tenant = _given(options, "tenant")
     return {
         "user_id": user_id_of(user),
         "trackable_type": reference.type,
@@ -39,14 +41,9 @@ def attribution_of(user: object, trackable: object, options: CallOptions) -> dic
         "trackable_parent_type": None if parent_reference is None else parent_reference.type,
         "trackable_parent_id": None if parent_reference is None else parent_reference.id,
         "tenant": None if tenant is None else identity_text("tenant", tenant),
-        "tags": _given(options, "tags") or None,
-        "trace_id": _given(options, "trace_id"),
+        "tags": around.get("tags") or None,
+        "trace_id": around.get("trace_id"),
     }
-
-
-def _given(options: Mapping[str, Any], name: str) -> Any:
-    value = options.get(name)
-    return attributed(name) if value is None else value
 
 
 def build_record(
@@ -58,40 +55,42 @@ def build_record(
     options: CallOptions,
 ) -> LLMUsageRecord:
     """The row. Pydantic's `ValidationError` where it would not be valid."""
-    event_key = event_key_of(response, options.get("idempotency_key"))
-    status = options.get("status") or response.status
-    cost_usd = cost.cost_usd
-    counts: dict[str, Any] = {**response.usage.token_counts()}
-    return LLMUsageRecord(
-        event_key=event_key,
-        record_id=record_id_of(event_key, response.usage, status),
-        occurred_at=occurred_at,
-        recorded_at=datetime.now(UTC),
+    usage, price, cost_usd, given = response.usage, cost.price, cost.cost_usd, options.get
+    event_key = event_key_of(response, given("idempotency_key"))
+    status = given("status") or response.status
+    llm, other_units = cost.llm, usage.other_units_json()
+    columns: dict[str, Any] = {
+        "event_key": event_key,
+        "record_id": record_id_of(event_key, usage, other_units, status),
+        "occurred_at": occurred_at,
+        "recorded_at": datetime.now(UTC),
         **attribution,
-        llm=cost.llm,
-        llm_family=cost.llm_family,
-        provider=response.provider,
-        model=response.model,
-        **counts,
-        other_units=response.usage.other_units_json(),
-        token_count=response.usage.token_count,
-        cost_usd=cost_usd,
-        micro_usd=None if cost_usd is None else to_micro_usd(cost_usd),
-        pricing_status=cost.pricing_status,
-        price_id=cost.price_id,
-        service_tier=response.service_tier,
-        region=response.region,
-        stream=response.stream,
-        status=status,
-        finish_reason=response.finish_reason,
-        error_type=response.error_type,
-        attempt=options.get("attempt"),
-        retry_of=options.get("retry_of"),
-        latency_ms=options.get("latency_ms"),
-        ttft_ms=options.get("ttft_ms"),
-        provider_response_id=response.id,
-        prompt_chars=prompt.chars,
-        prompt_hmac=prompt.hmac,
-        prompt_prefix_hmac=prompt.prefix_hmac,
-        provider_cost_usd=None if cost.provider_usd is None else to_cost_usd(cost.provider_usd),
-    )
+        "llm": llm,
+        "llm_family": None if llm is None else family_of(llm),
+        "provider": response.provider,
+        "model": response.model,
+        **usage.token_counts(),
+        "other_units": other_units,
+        "token_count": usage.token_count,
+        "cost_usd": cost_usd,
+        "micro_usd": None if cost_usd is None else to_micro_usd(cost_usd),
+        "pricing_status": cost.pricing_status,
+        "price_id": None if price is None else price.price_id,
+        "service_tier": response.service_tier,
+        "region": response.region,
+        "stream": response.stream,
+        "status": status,
+        "finish_reason": response.finish_reason,
+        "error_type": response.error_type,
+        "attempt": given("attempt"),
+        "retry_of": given("retry_of"),
+        "latency_ms": given("latency_ms"),
+        "ttft_ms": given("ttft_ms"),
+        "provider_response_id": response.id,
+        "prompt_chars": prompt.chars,
+        "prompt_hmac": prompt.hmac,
+        "prompt_prefix_hmac": prompt.prefix_hmac,
+        "provider_cost_usd": None if cost.provider_usd is None else to_cost_usd(cost.provider_usd),
+        "price_context": response.terms_beside_tier() or None,
+    }
+    return LLMUsageRecord.model_validate(columns)

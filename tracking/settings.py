@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracking.calculator import CostSource
@@ -13,13 +14,15 @@ DEFAULT_HOME = Path("llm-cost-data")
 
 
 class ProcessSettings(BaseSettings):
-    """`LLM_COST_HOME`, `_DURABILITY`, `_PROMPT_POLICY`, `_ON_UNKNOWN_MODEL` and `_ON_ERROR`; an empty one is unset."""
+    """`LLM_COST_HOME`, `LLM_COST_DURABILITY` and so on; an empty one is unset."""
 
     model_config = SettingsConfigDict(env_prefix="LLM_COST_", env_ignore_empty=True, frozen=True)
 
     home: Path = DEFAULT_HOME
     durability: Durability = "interval"
     prompt_policy: PromptPolicy = "store"
+    max_prompt_bytes: PositiveInt = 1024 * 1024
+    """How much of a prompt's text is stored, in bytes of UTF-8."""
     cost_source: CostSource = "catalogue"
     on_unknown_model: Literal["raise", "record"] = "raise"
     on_error: Literal["raise", "log"] = "raise"

@@ -11,6 +11,7 @@ from tracking.errors import ResponseError, UsageError
 from tracking.extraction import extract, instant_of, provider_of_chunk, response_id_of
 from tracking.fields import Fields, fields_of, inside, listed, text_in
 from tracking.inference import extractors_of, infer_provider
+from tracking.price import terms_of_tier
 from tracking.usage import Usage
 
 CHARACTERS_PER_TOKEN = 4
@@ -139,6 +140,7 @@ class StreamReader:
         if isinstance(event, str) and "choices" not in fields and "response_metadata" not in fields:
             self._take_event(event, fields)
         elif "chunk" in fields and isinstance(payload := inside(fields["chunk"], "bytes"), bytes):  # InvokeModel's
+            self._class_provider = "aws"  # whoever made the model, Bedrock sells it
             self._take(json.loads(payload))
         elif "contentBlockDelta" in fields or "messageStop" in fields or "metadata" in fields:
             self._take_converse(fields)
@@ -180,6 +182,7 @@ class StreamReader:
 
     def _take_converse(self, fields: Fields) -> None:
         """Bedrock's `converse_stream`."""
+        self._class_provider = "aws"
         self._count_text(inside(fields, "contentBlockDelta", "delta"))
         self._finish = text_in(inside(fields, "messageStop", "stopReason")) or self._finish
         metadata = fields_of(fields.get("metadata"))
@@ -262,7 +265,7 @@ def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
         "id": response_id_of(body),
         "created": instant_of(body),
         "service_tier": (tier := text_in(body.get("service_tier"))),
-        "price_context": {} if tier is None else {"service_tier": tier},
+        "price_context": terms_of_tier(tier),
     }
 
 

@@ -2,20 +2,21 @@
 
 import logging
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Unpack, cast
 
 from pydantic import ValidationError
 
-from tracking.attribution import attributed
+from tracking.attribution import current_attribution
 from tracking.calculator import CostCalculator, CostSource
 from tracking.call import TrackedCall
 from tracking.cost import Cost
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
 from tracking.journal import Durability, JournalWriter, record_line
+from tracking.many_calls import GivenCall, ManyCalls
 from tracking.options import CallOptions
 from tracking.price_files import PriceFiles
 from tracking.price_overrides import PriceOverrides
@@ -27,6 +28,7 @@ from tracking.response import LLMResponse
 from tracking.row import attribution_of, build_record, instant_of_call
 from tracking.trackable import TrackableRef, user_id_of
 
+KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
 
 logger = logging.getLogger("llm_cost_ledger")
@@ -36,7 +38,8 @@ class CostTracker:
     """Records what LLM calls cost, in the ledger under one home.
 
     Thread-safe, asyncio-safe and fork-safe; `record()` never waits for another process. Settings not given here
-    come from `LLM_COST_*` variables (see `ProcessSettings`). `redact` is applied to every prompt before anything
+    come from `LLM_COST_*` variables (see `ProcessSettings`). `max_prompt_bytes` is how much of a prompt is stored
+    (default: 1 MiB); its hash and length are the whole's. `redact` is applied to every prompt before anything
     touches the disk. `quarantine` is where refused calls are kept (default: `quarantine/` in the home).
 
     Raises:
@@ -54,6 +57,7 @@ class CostTracker:
         cost_source: CostSource | None = None,
         durability: Durability | None = None,
         prompt_policy: PromptPolicy | None = None,
+        max_prompt_bytes: int | None = None,
         redact: Callable[[str], str] | None = None,
         quarantine: Quarantine | None = None,
     ) -> None:
@@ -66,6 +70,7 @@ class CostTracker:
             "cost_source": cost_source,
             "durability": durability,
             "prompt_policy": prompt_policy,
+            "max_prompt_bytes": max_prompt_bytes,
         }
         settings = ProcessSettings(**{name: value for name, value in given.items() if value is not None})
         self.home = Home(settings.home)
@@ -76,7 +81,7 @@ class CostTracker:
         self._on_error = settings.on_error
         self._calculator = CostCalculator(PriceOverrides.load(self.home.prices_toml), cost_source=settings.cost_source)
         self._journal = JournalWriter(self.home.journal, settings.durability)
-        self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact)
+        self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact, settings.max_prompt_bytes)
         self._quarantine = quarantine or Quarantine(self.home.quarantine)
         self._price_files = PriceFiles(self.home.prices)
 
@@ -103,21 +108,53 @@ class CostTracker:
             pydantic.ValidationError: the row would not be valid.
             LedgerError: the disk refused it.
         """
-        arguments = {
-            "llm_response": llm_response,
-            "trackable": attributed("trackable") if trackable is None else trackable,
-            "user": attributed("user") if user is None else user,
-            "request_type": attributed("request_type") if request_type is None else request_type,
-            "prompt": prompt,
-        }
+        call = GivenCall(
+            {
+                "llm_response": llm_response,
+                "trackable": trackable,
+                "user": user,
+                "request_type": request_type,
+                "prompt": prompt,
+            },
+            options,
+        )
         try:
-            return self._record(arguments, options)
+            record, line = self._row(call)
+            self._journal.append(line)
+            return record
         except Exception as error:
-            kept = self._keep_refused(error, arguments, options)
+            kept = self._keep_refused(error, call)
             if self._on_error == "raise":
                 raise
             self.report_unrecorded(error, kept)
             return cast(Any, None)
+
+    def record_many(self, calls: Iterable[Mapping[str, Any]]) -> list[LLMUsageRecord]:
+        """Append the rows of many calls, each a mapping of `record()`'s arguments, in one write for every 8 MiB.
+
+        A refused call is kept in quarantine and does not keep the others from being recorded; under `on_error="log"`
+        its place in the list returned holds `None`. Once this returns, the rows survive the death of the process; one
+        that dies before may leave the first of them.
+
+        Raises:
+            RefusedCallsError: some were refused, by themselves or by the disk; it holds the rows of the others.
+        """
+        many = ManyCalls(self._journal.append_many, self._keep_refused)
+        try:
+            for given in calls:
+                call = _given(given)
+                try:
+                    many.add(*self._row(call), call)
+                except Exception as error:
+                    many.refuse(error, call)
+        finally:  # what an iterable had given before it broke was paid for
+            many.write()
+        if many.refusals:
+            if self._on_error == "raise":
+                raise many.refused(_told)
+            for refusal in many.refusals.values():
+                self.report_unrecorded(refusal.error, refusal.kept)
+        return cast(Any, many.records)
 
     def call(self, **arguments: Any) -> TrackedCall:
         """A `with` block around one call: `with tracker.call(user=…, …) as call: call.response = client.create(…)`.
@@ -150,7 +187,11 @@ class CostTracker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _record(self, arguments: dict[str, object], options: CallOptions) -> LLMUsageRecord:
+    def _row(self, call: GivenCall) -> tuple[LLMUsageRecord, bytes]:
+        """The row of a call, and its journal line."""
+        arguments, options = call.arguments, call.options
+        if around := current_attribution():
+            arguments |= {name: around.get(name) for name in REQUIRED if arguments[name] is None}
         for name in REQUIRED:
             value = arguments[name]
             if value is None or (isinstance(value, str) and not value.strip()):
@@ -168,8 +209,8 @@ class CostTracker:
         record = build_record(response, cost, prompt, attribution, occurred_at, options)
         if cost.price is not None:
             self._price_files.keep(cost.price)
-        self._journal.append(record_line(record, prompt.text))
-        return record.attach(user=user, trackable=trackable, prompt=arguments["prompt"])
+        record.attach(user=user, trackable=trackable, prompt=arguments["prompt"])
+        return record, record_line(record, prompt.text)
 
     def _cost(self, response: LLMResponse, at: datetime) -> Cost:
         if response.status == "error" and response.usage.token_count is None:
@@ -181,10 +222,10 @@ class CostTracker:
                 raise
             return self._calculator.unpriced(response, at=at)
 
-    def _keep_refused(self, error: Exception, arguments: dict[str, object], options: CallOptions) -> object:
+    def _keep_refused(self, error: Exception, call: GivenCall) -> object:
         """Where a refused call was kept. Whatever goes wrong here, the refusal itself is what is told."""
         try:
-            return self._quarantine.keep(_told(error), arguments["llm_response"], _known(arguments, options))
+            return self._quarantine.keep(_told(error), call.arguments["llm_response"], _known(call))
         except Exception as failure:
             return f"nowhere ({_told(failure)})"
 
@@ -199,12 +240,17 @@ def _told(error: Exception) -> Exception:
 
 
 def _check_names(names: Collection[str]) -> None:
-    unknown = set(names) - CallOptions.__annotations__.keys()
-    if unknown:
-        raise ArgumentError(min(unknown), "is not an argument of record()")
+    if not KNOWN_OPTIONS.issuperset(names):
+        raise ArgumentError(min(set(names) - KNOWN_OPTIONS), "is not an argument of record()")
 
 
-def _known(arguments: Mapping[str, object], options: CallOptions) -> dict[str, str | None]:
+def _given(arguments: object) -> GivenCall:
+    """One of many calls; what is no mapping has no arguments."""
+    given = dict(cast("Mapping[str, Any]", arguments)) if isinstance(arguments, Mapping) else {}
+    return GivenCall({name: given.pop(name, None) for name in REQUIRED}, cast(CallOptions, given))
+
+
+def _known(call: GivenCall) -> dict[str, str | None]:
     """What of a refused call's attribution is usable, so that it can still be told whose it was."""
     known: dict[str, str | None] = {}
     readers: dict[str, Callable[[object], str]] = {
@@ -214,9 +260,9 @@ def _known(arguments: Mapping[str, object], options: CallOptions) -> dict[str, s
     }
     for name, read in readers.items():
         try:
-            known[name] = read(arguments[name])
+            known[name] = read(call.arguments[name])
         except Exception:  # an application's own object may fail in its own way
             known[name] = None
-    occurred_at = options.get("occurred_at")
+    occurred_at = call.options.get("occurred_at")
     known["occurred_at"] = str(occurred_at) if isinstance(cast(object, occurred_at), datetime) else None
     return known

@@ -6,10 +6,12 @@ Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import cast
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, cast
 
 from tracking.errors import UsageError
 
@@ -25,6 +27,9 @@ TOKEN_COUNTS = (
     "reasoning_tokens",
 )
 """The counts with a ledger column of their own. Everything else is one of `other_units`."""
+
+counts_of: Callable[["Usage"], tuple[int | None, ...]] = attrgetter(*TOKEN_COUNTS)
+"""The token counts of a usage, in the order of `TOKEN_COUNTS`."""
 
 SUBSETS = (
     (("cache_read_tokens", "cache_write_tokens"), "input_tokens"),
@@ -66,8 +71,27 @@ def as_count(name: str, value: object) -> int:
     return quantity
 
 
+def total_tokens(input_tokens: int | None, output_tokens: int | None) -> int | None:
+    """Input plus output; `None` only where neither is known (an embedding has no output)."""
+    if input_tokens is None or output_tokens is None:
+        return output_tokens if input_tokens is None else input_tokens
+    return input_tokens + output_tokens
+
+
+def parts_fit(counts: Iterable[Any]) -> bool:
+    """Whether no part exceeds its whole; `counts` are whole numbers or `None`, in the order of `TOKEN_COUNTS`."""
+    whole, read, write, write_1h, output, reasoning = counts
+    return (
+        (read or 0) + (write or 0) <= (whole or 0)
+        and (write_1h or 0) <= (write or 0)
+        and (reasoning or 0) <= (output or 0)
+    )
+
+
 def check_subsets(counts: Mapping[str, int | None]) -> None:
     """Refuse counts of which a part exceeds its whole, naming both values."""
+    if parts_fit(map(counts.get, TOKEN_COUNTS)):
+        return
     for parts, whole in SUBSETS:
         total = 0
         for part in parts:
@@ -78,11 +102,14 @@ def check_subsets(counts: Mapping[str, int | None]) -> None:
             raise UsageError(f"{named} {problem}")
 
 
+_quoted = lru_cache(maxsize=1024)(json.dumps)
+
+
 def units_json(units: Mapping[str, Quantity]) -> str | None:
     """Units by name as canonical JSON with exact numbers, or `None` when there are none."""
     if not units:
         return None
-    return "{" + ",".join(f"{json.dumps(name)}:{quantity}" for name, quantity in sorted(units.items())) + "}"
+    return "{" + ",".join([f"{_quoted(name)}:{quantity}" for name, quantity in sorted(units.items())]) + "}"
 
 
 def units_from_json(text: str | None) -> dict[str, Quantity]:
@@ -127,14 +154,13 @@ class Usage:
         object.__setattr__(self, "other_units", others)
 
     def token_counts(self) -> dict[str, int | None]:
-        return {name: getattr(self, name) for name in TOKEN_COUNTS}
+        return dict(zip(TOKEN_COUNTS, counts_of(self), strict=True))
 
     @property
     def token_count(self) -> int | None:
-        """Input plus output; `None` only where neither is known (an embedding has no output)."""
-        known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
-        return sum(known) if known else None
+        """Input plus output; `None` only where neither is known."""
+        return total_tokens(self.input_tokens, self.output_tokens)
 
     def other_units_json(self) -> str | None:
         """`other_units` as canonical JSON with exact numbers, or `None` when there are none."""
-        return units_json(self.other_units)
+        return units_json(self.other_units) if self.other_units else None

@@ -10,7 +10,7 @@ from tracking import catalogue
 from tracking.calculator import catalogue_counts
 from tracking.errors import ArgumentError, CostTrackingError, UnknownModelError, UsageError
 from tracking.linear_rates import COST_PLACES, MOST_PICOS, NOT_LINEAR, LinearCard, linear
-from tracking.price import Price
+from tracking.price import Price, context_from_json
 from tracking.price_overrides import PriceOverrides
 from tracking.rate_card import EXACT
 from tracking.record import to_cost_usd
@@ -82,14 +82,22 @@ class PriceFinder:
             UnknownModelError: with the nearest known names.
         """
         instants, _ = self.changes(provider, model)
-        if all(self.find(provider, model, None, at).price is None for at in {now, *instants}):
+        if all(self.find(provider, model, None, None, at).price is None for at in {now, *instants}):
             raise UnknownModelError(provider, model, catalogue.nearest_names(provider, model))
 
-    def find(self, provider: str, model: str | None, service_tier: str | None, at: int) -> Found:
-        """The price in force, less the discount."""
+    def find(
+        self, provider: str, model: str | None, service_tier: str | None, price_context: str | None, at: int
+    ) -> Found:
+        """The price in force, less the discount. `price_context` is the ledger's: JSON."""
         try:
             # It refuses what a recorded answer could not be, and knows what a tier means to a price.
-            asked = LLMResponse(provider=provider, model=model, usage=Usage(), service_tier=service_tier)
+            asked = LLMResponse(
+                provider=provider,
+                model=model,
+                usage=Usage(),
+                service_tier=service_tier,
+                price_context=context_from_json(price_context),
+            )
             instant = EPOCH + timedelta(microseconds=at)
             price = self._overrides.apply(
                 provider, model, instant, lambda: catalogue.find_price(provider, model, instant, asked.price_context)

@@ -47,10 +47,12 @@ def stream_of(source: Any) -> Iterable[object] | None:
         ResponseError: it is an asynchronous stream.
     """
     kind = source.__class__
-    if issubclass(kind, dict):
-        inner = [source[name] for name in ("stream", "body") if name in source]
-        return next((stream for stream in inner if _is_stream(stream.__class__)), None)
-    return source if _is_stream(kind) else None
+    if not issubclass(kind, dict):
+        return source if _is_stream(kind) else None
+    for name in ("stream", "body"):
+        if name in source and _is_stream(source[name].__class__):
+            return source[name]
+    return None
 
 
 @lru_cache(maxsize=1024)

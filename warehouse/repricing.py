@@ -18,6 +18,7 @@ import polars as pl
 from tracking import Cost, CostCalculator, LLMResponse, LLMUsageRecord, UnknownModelError, Usage, UsageError
 from tracking.home import Home
 from tracking.journal import JournalWriter, record_line
+from tracking.price import context_from_json
 from tracking.price_files import PriceFiles
 from tracking.price_overrides import PriceOverrides
 from tracking.record import EXACT, to_cost_usd, to_micro_usd
@@ -149,7 +150,8 @@ def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | No
         model=row["model"],
         usage=Usage(**counts, other_units=units_from_json(row["other_units"])),
         service_tier=row["service_tier"],
-        price_context=prices.context(row["price_id"]),
+        # Rows from before there was the column: what chose their price stands with the price.
+        price_context=context_from_json(row["price_context"]) or prices.context(row["price_id"]),
         estimated=row["pricing_status"] == "estimated",
     )
     try:

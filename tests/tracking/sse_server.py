@@ -14,7 +14,7 @@ def event(data: Any, name: str | None = None) -> bytes:
 
 
 @contextmanager
-def serving(events: list[bytes], *, broken: bool = False) -> Iterator[str]:
+def serving(events: list[bytes], *, broken: bool = False, content_type: str = "text/event-stream") -> Iterator[str]:
     """The URL of a server that sends `events`; a `broken` one promises more than it sends."""
 
     class Provider(BaseHTTPRequestHandler):
@@ -24,7 +24,7 @@ def serving(events: list[bytes], *, broken: bool = False) -> Iterator[str]:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             body = b"".join(events)
             self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
+            self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(body) + (1000 if broken else 0)))
             self.send_header("connection", "close")
             self.end_headers()

@@ -36,6 +36,7 @@ SCHEMA = {
     "provider": pl.String(),
     "model": pl.String(),
     "service_tier": pl.String(),
+    "price_context": pl.String(),
     "occurred_at": pl.Datetime("us", "UTC"),
     **{name: pl.Int64() for name in TOKEN_COUNTS},
     "other_units": pl.String(),
@@ -74,9 +75,16 @@ def by_row(row: dict[str, Any], calculator: CostCalculator) -> tuple[Any, ...]:
     """What the calculator itself says of a row: money, status and price, all unknown where it refuses."""
     units = json.loads(row["other_units"], parse_float=Decimal) if row["other_units"] else {}
     try:
+        context = json.loads(row["price_context"] or "{}")
+        if not isinstance(context, dict):
+            raise CostTrackingError("not a mapping")
         usage = Usage(**{name: row[name] for name in TOKEN_COUNTS}, other_units=units)
         response = LLMResponse(
-            provider=row["provider"], model=row["model"], usage=usage, service_tier=row["service_tier"]
+            provider=row["provider"],
+            model=row["model"],
+            usage=usage,
+            service_tier=row["service_tier"],
+            price_context=context,
         )
         cost = calculator.cost(response, at=row["occurred_at"])
     except CostTrackingError:
@@ -91,6 +99,7 @@ def assert_same_as_by_row(frame: pl.DataFrame, calculator: CostCalculator, **wha
     assert priced.select(frame.columns).equals(frame)
     assert priced.columns == [*frame.columns, *NEW]
     asked = {name: value for name, value in what_if.items() if name in ("provider", "model", "service_tier")}
+    asked |= {"price_context": None} if "service_tier" in asked else {}
     for given_row, costs in zip(frame.to_dicts(), priced.select(NEW[:4]).iter_rows(), strict=True):
         assert costs == by_row(given_row | asked, calculator), given_row
     reasons = priced.filter(pl.col("cost_usd").is_null() != pl.col("unpriced_reason").is_not_null())
@@ -197,6 +206,7 @@ def rows_of_usage(draw: st.DrawFn) -> dict[str, Any]:
         named,
         at,
         service_tier=draw(st.sampled_from([*tiers_of(model), "default", "batch"])),
+        price_context=draw(st.sampled_from([None] * 6 + ['{"processing":"batch"}', '{"speed":"fast"}', "[]"])),
         other_units=draw(st.sampled_from(other_units)),
         **draw(usages()),
     )
@@ -339,6 +349,15 @@ def test_rows_of_a_ledger_that_are_no_answer_have_no_cost() -> None:
     assert priced["pricing_status"].to_list() == ["unpriced", "unpriced", "priced", "estimated", "priced"]
     assert priced["cost_usd"].to_list() == [None, None, Decimal("0.00025"), Decimal("0.00025"), Decimal(0)]
     assert priced["unpriced_reason"].is_null().to_list() == [False, False, True, True, True]
+
+
+def test_a_row_recorded_from_a_batch_is_priced_as_batch_and_as_if_it_had_not_been() -> None:
+    rows = frame_of([row("openai", "gpt-4o", input_tokens=1000, price_context='{"processing":"batch"}')] * 2)
+    assert assert_same_as_by_row(rows, CostCalculator())["cost_usd"].to_list() == [Decimal("0.00125")] * 2
+    standard = assert_same_as_by_row(rows, CostCalculator(), service_tier="default")
+    assert standard["cost_usd"].to_list() == [Decimal("0.0025")] * 2
+    as_batch = CostCalculator().cost_frame(frame_of([row(input_tokens=1000)]), service_tier="batch")
+    assert as_batch["cost_usd"].to_list() == [Decimal("0.00125")]
 
 
 def test_columns_of_other_types_mean_the_same() -> None:

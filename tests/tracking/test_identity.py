@@ -101,10 +101,10 @@ def test_an_id_that_is_no_valid_unicode_still_makes_a_key() -> None:
 
 
 def test_the_row_depends_on_event_usage_and_status() -> None:
-    first = record_id_of("k", Usage(input_tokens=1), "ok")
-    assert first == record_id_of("k", Usage(input_tokens=1), "ok")
+    first = record_id_of("k", Usage(input_tokens=1), None, "ok")
+    assert first == record_id_of("k", Usage(input_tokens=1), None, "ok")
     others = [("k", 2, "ok"), ("other", 1, "ok"), ("k", 1, "partial")]
-    assert first not in {record_id_of(key, Usage(input_tokens=count), status) for key, count, status in others}
+    assert first not in {record_id_of(key, Usage(input_tokens=count), None, status) for key, count, status in others}
 
 
 def test_uuid7_has_its_version_its_variant_and_its_millisecond() -> None:

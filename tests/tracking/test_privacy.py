@@ -199,6 +199,20 @@ def test_redact_comes_before_everything(home: Path, journal_records: JournalRead
     assert not [path for path, content in on_disk(home).items() if b"Ada" in content]
 
 
+def test_of_a_long_prompt_the_beginning_is_stored_and_the_whole_is_hashed(
+    home: Path, journal_records: JournalReader
+) -> None:
+    prompt = "é" * 1000
+    with CostTracker(home, max_prompt_bytes=101) as tracker:
+        tracker.record(**arguments(prompt=prompt))
+        tracker.record(**arguments(prompt=prompt[:50]))
+    whole, beginning = journal_records(home)
+    assert (whole["prompt"], whole["prompt_chars"]) == ("é" * 50, 1000)
+    assert (beginning["prompt"], beginning["prompt_chars"]) == ("é" * 50, 50)
+    key = (home / "keys" / "prompt.key").read_bytes()
+    assert whole["prompt_hmac"] == hmac.digest(key, prompt.encode(), hashlib.sha256).hex()
+
+
 def test_equal_prompts_have_equal_hashes_in_one_home_and_others_in_another(
     tmp_path: Path, journal_records: JournalReader
 ) -> None:

@@ -190,3 +190,13 @@ def test_rows_corrected_twice_in_fractional_units_are_restated_exactly_in_any_de
         assert reprice(Home(home), Selection(restate=True)).rows == 1
         assert reprice(Home(home), Selection(restate=True)).rows == 0
     assert abs(ledger(home)["cost_usd"].sum() * 2 - full_price) <= Decimal("1e-12")
+
+
+def test_a_row_from_a_batch_stays_priced_as_batch_even_where_its_price_file_is_gone(home: Path) -> None:
+    line = {"custom_id": "a", "response": {"status_code": 200, "body": body(1000, 100, id="in-a-batch")}}
+    with CostTracker(home) as tracker:
+        recorded = record(tracker, line)
+    assert recorded.price_context == '{"processing": "batch"}'
+    for kept in (home / "prices").iterdir():
+        kept.unlink()
+    assert reprice(Home(home), Selection(restate=True)).rows == 0

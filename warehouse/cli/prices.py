@@ -15,9 +15,6 @@ from tracking.usage import Quantity
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
 from warehouse.repricing import Selection, reprice
 
-TIER_KEYS = ("service_tier", "processing", "speed")
-"""What catalogues call the choice between standard, batch, flex, priority and fast."""
-
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: llm-cost price gpt-5-mini --input 1200 --cached 800 --output 300 --at 2026-05-01")(
@@ -64,7 +61,7 @@ def price(
     calculator = CostCalculator(PriceOverrides.load(target.prices_toml))
     given: dict[str, Any] = {
         "at": _instant(at),
-        "price_context": dict.fromkeys(TIER_KEYS, tier) if tier else {},
+        "service_tier": tier,
         **counts,
     }
     if compare:

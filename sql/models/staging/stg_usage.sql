@@ -36,6 +36,7 @@ renamed as (
         provider,
         model,
         service_tier,
+        price_context,
         region,
         stream,
 

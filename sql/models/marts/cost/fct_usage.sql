@@ -38,6 +38,7 @@ selected as (
         provider,
         model,
         service_tier,
+        price_context,
         region,
         stream,
 
