@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.defs.ledger import sealed_ledger, segment_files_are_whole
+from dagster_project.defs.ledger import other_sources, sealed_ledger, segment_files_are_whole
 from dagster_project.defs.models import dbt_models
 from dagster_project.defs.published import published_warehouse, reports_sum_to_ledger
 from dagster_project.defs.refresh import hourly_refresh, refresh
@@ -20,7 +20,7 @@ def definitions() -> dg.Definitions:
     manifest = prepared_manifest(home)
     models = dbt_models(manifest)
     return dg.Definitions(
-        assets=[sealed_ledger(manifest), models, published_warehouse(models)],
+        assets=[sealed_ledger(manifest), *other_sources(manifest), models, published_warehouse(models)],
         asset_checks=[segment_files_are_whole, reports_sum_to_ledger],
         jobs=[refresh],
         schedules=[hourly_refresh],

@@ -53,10 +53,11 @@ def dbt_environment(home: Home) -> dict[str, str]:
 def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False) -> list[str]:
     """The arguments of the one dbt command a build consists of.
 
-    Unit tests are left out: they test the models' code, not the data, and are run where the code is tested.
+    Unit tests are left out: they test the models' code, not the data, and are run where the code is tested. Exposures
+    are nothing to build.
     """
     variables = json.dumps({"reporting_timezone": reporting_timezone})
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
+    arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", variables]
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
 
 

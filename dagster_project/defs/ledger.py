@@ -54,6 +54,12 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     return sealed_ledger
 
 
+def other_sources(manifest: Mapping[str, Any]) -> list[dg.AssetSpec]:
+    """What the build reads besides: names, prices, and what was odd about the journals. No asset makes them."""
+    keys = {LedgerTranslator().get_asset_key(source) for source in manifest["sources"].values()} - {USAGE, SEGMENTS}
+    return [spec.replace_attributes(kinds={"duckdb"}) for spec in LedgerTranslator().source_specs(manifest, keys)]
+
+
 @dg.asset_check(
     asset=USAGE,
     blocking=True,

@@ -1,5 +1,3 @@
-{{ config(meta={'dagster': {'ref': {'name': 'int_row_checks'}}}) }}
-
 -- A row here is a record that the ledger holds twice, on whichever days. Every report counts it twice. In an ordinary
 -- build int_row_checks looks within each changed day; over all days only a full refresh looks, which reads them anyway.
 
