@@ -14,6 +14,7 @@ from warehouse.price_history import create_price_history
 from warehouse.publish import publish
 from warehouse.seal import SealReport, seal
 from warehouse.sources import create_sources
+from warehouse.what_if_costs import update_what_if_costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +51,6 @@ def prepare(home: Home) -> None:
             create_sources(connection, home)
             create_names(connection, home)
             create_price_history(connection, home)
+            update_what_if_costs(connection, home)
     except duckdb.Error as error:
         raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error
