@@ -1,4 +1,4 @@
-"""The other models that calls are re-priced on: those of the ledger, and for each the next cheaper one of its family."""
+"""The models that calls are priced on anew: those of the ledger, and for each the next cheaper one of its family."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

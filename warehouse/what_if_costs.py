@@ -1,6 +1,6 @@
 """What the calls of each day would have cost otherwise, as the table `ledger.what_if_costs`, brought up to date by day.
 
-A day is priced anew when its files, the price list or this code changed; every day is, when a model becomes a candidate.
+A day is priced anew when its files, the price list or this code changed; all days are on a model that is new.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ DAYS = {
     "model": "VARCHAR",
     "requests": "BIGINT",
 }
-"""Of which calls the table is made: at least one row for each of its days, so that one without priced calls is known."""
+"""Of which calls the table is made: one row at least for each day, so that one without priced calls is known too."""
 
 CANDIDATES = {"provider": "VARCHAR", "llm": "VARCHAR", "model": "VARCHAR", "context_window": "BIGINT"}
 """The models that all of its days were priced on."""

@@ -49,9 +49,10 @@ costliest as (
     from calls
     where corrected_cost_usd > 0
     qualify
-        row_number() over (
-            partition by usage_date, provider, llm, request_type order by corrected_cost_usd desc, record_id
-        )
+        row_number()
+            over (
+                partition by usage_date, provider, llm, request_type order by corrected_cost_usd desc, record_id asc
+            )
         <= 20
 
 )

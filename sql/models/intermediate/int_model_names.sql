@@ -14,7 +14,7 @@ aggregated as (
 
     select
         provider,
-        model as name,
+        model as model_name,
         max(llm) as llm
     from daily
     where cost_usd is not null and model is not null

@@ -45,9 +45,10 @@ cheapest_models as (
     from other_models
     where left_out_requests = 0
     qualify
-        row_number() over (
-            partition by {{ cell | join(', ') }} order by what_if_cost_usd, what_if_provider, what_if_llm
-        )
+        row_number()
+            over (
+                partition by {{ cell | join(', ') }} order by what_if_cost_usd, what_if_provider, what_if_llm
+            )
         = 1
 
 ),
@@ -58,8 +59,8 @@ found as (
         {{ cell | join(', ') }},
         'batch' as opportunity,
         'high' as confidence,
-        cast(null as {{ dbt.type_string() }}) as what_if_provider,
-        cast(null as {{ dbt.type_string() }}) as what_if_llm,
+        cast(null as string) as what_if_provider,
+        cast(null as string) as what_if_llm,
         requests,
         cost_usd,
         saving_usd,
@@ -73,8 +74,8 @@ found as (
         {{ cell | join(', ') }},
         'wasted_calls' as opportunity,
         'medium' as confidence,
-        cast(null as {{ dbt.type_string() }}) as what_if_provider,
-        cast(null as {{ dbt.type_string() }}) as what_if_llm,
+        cast(null as string) as what_if_provider,
+        cast(null as string) as what_if_llm,
         {{ sum_count('requests') }} as requests,
         {{ sum_usd('cost_usd') }} as cost_usd,
         {{ sum_usd('cost_usd') }} as saving_usd,
@@ -88,8 +89,8 @@ found as (
         {{ cell | join(', ') }},
         'cache' as opportunity,
         'medium' as confidence,
-        cast(null as {{ dbt.type_string() }}) as what_if_provider,
-        cast(null as {{ dbt.type_string() }}) as what_if_llm,
+        cast(null as string) as what_if_provider,
+        cast(null as string) as what_if_llm,
         missed_requests as requests,
         missed_cost_usd as cost_usd,
         missed_saving_usd as saving_usd,
@@ -102,8 +103,8 @@ found as (
         {{ cell | join(', ') }},
         'long_context' as opportunity,
         'low' as confidence,
-        cast(null as {{ dbt.type_string() }}) as what_if_provider,
-        cast(null as {{ dbt.type_string() }}) as what_if_llm,
+        cast(null as string) as what_if_provider,
+        cast(null as string) as what_if_llm,
         requests,
         cost_usd,
         surcharge_usd as saving_usd,
@@ -133,14 +134,14 @@ found as (
         request_type,
         'outliers' as opportunity,
         'low' as confidence,
-        cast(null as {{ dbt.type_string() }}) as what_if_provider,
-        cast(null as {{ dbt.type_string() }}) as what_if_llm,
+        cast(null as string) as what_if_provider,
+        cast(null as string) as what_if_llm,
         {{ sum_count('1') }} as requests,
         {{ sum_usd('cost_usd') }} as cost_usd,
         cast(sum(cost_usd - cast(median_cost_usd as decimal(38, 12))) as decimal(38, 12)) as saving_usd,
         'calls far costlier than most of their kind, at the cost of the middle one' as evidence
     from outliers
-    group by 1, 2, 3, 4
+    group by all
 
 ),
 
@@ -150,7 +151,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by {{ cell | join(', ') }}, confidence order by saving_usd desc, opportunity
+            partition by {{ cell | join(', ') }}, confidence order by saving_usd desc, opportunity asc
         ) as saving_rank
     from found
     where saving_usd > 0

@@ -14,14 +14,14 @@ aggregated as (
         provider,
         llm,
         request_type,
-        {% for scenario, name in [('uncached', 'cached'), ('cached', 'missed')] %}
-        coalesce({{ sum_count("case when scenario = '" ~ scenario ~ "' then requests end") }}, 0)
-            as {{ name }}_requests,
-        coalesce({{ sum_usd("case when scenario = '" ~ scenario ~ "' then cost_usd end") }}, 0)
-            as {{ name }}_cost_usd,
-        coalesce({{ sum_usd("case when scenario = '" ~ scenario ~ "' then what_if_cost_usd end") }}, 0)
-            as {{ name }}_what_if_cost_usd{{ ',' if not loop.last }}
-        {% endfor %}
+        coalesce({{ sum_count("case when scenario = 'uncached' then requests end") }}, 0) as cached_requests,
+        coalesce({{ sum_usd("case when scenario = 'uncached' then cost_usd end") }}, 0) as cached_cost_usd,
+        coalesce({{ sum_usd("case when scenario = 'uncached' then what_if_cost_usd end") }}, 0)
+            as cached_what_if_cost_usd,
+        coalesce({{ sum_count("case when scenario = 'cached' then requests end") }}, 0) as missed_requests,
+        coalesce({{ sum_usd("case when scenario = 'cached' then cost_usd end") }}, 0) as missed_cost_usd,
+        coalesce({{ sum_usd("case when scenario = 'cached' then what_if_cost_usd end") }}, 0)
+            as missed_what_if_cost_usd
     from daily
     group by all
 

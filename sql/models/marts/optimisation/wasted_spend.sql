@@ -18,7 +18,7 @@ named_outcomes as (
         outcomes.*,
         coalesce(names.llm, outcomes.llm) as known_llm
     from outcomes
-    left join names on outcomes.provider = names.provider and outcomes.llm = names.name
+    left join names on outcomes.provider = names.provider and outcomes.llm = names.model_name
 
 ),
 

@@ -30,7 +30,7 @@ named_outcomes as (
         outcomes.*,
         coalesce(names.llm, outcomes.llm) as known_llm
     from outcomes
-    left join names on outcomes.provider = names.provider and outcomes.llm = names.name
+    left join names on outcomes.provider = names.provider and outcomes.llm = names.model_name
 
 ),
 
@@ -40,7 +40,7 @@ named_hourly as (
         hourly.*,
         coalesce(names.llm, hourly.llm) as known_llm
     from hourly
-    left join names on hourly.provider = names.provider and hourly.llm = names.name
+    left join names on hourly.provider = names.provider and hourly.llm = names.model_name
 
 ),
 
@@ -50,7 +50,7 @@ named_histograms as (
         histograms.*,
         coalesce(names.llm, histograms.llm) as known_llm
     from histograms
-    left join names on histograms.provider = names.provider and histograms.llm = names.name
+    left join names on histograms.provider = names.provider and histograms.llm = names.model_name
 
 ),
 
@@ -91,7 +91,7 @@ peaks as (
         requests as peak_hour_requests
     from by_hour
     qualify
-        row_number() over (partition by reporting_date, provider, llm order by requests desc, reporting_hour) = 1
+        row_number() over (partition by reporting_date, provider, llm order by requests desc, reporting_hour asc) = 1
 
 ),
 

@@ -33,7 +33,7 @@ labelled as (
             when {{ is_grading }} then 'grading'
             when {{ is_rubric }} then 'rubric'
             else 'other'
-        end as work,
+        end as work_kind,
         requests - failed_requests as answered_requests
     from daily
 
@@ -45,19 +45,19 @@ things as (
     select
         assignment_id,
         assignment_tenant,
-        work,
+        work_kind,
         trackable_type,
         trackable_id,
         case
             when
-                max(work) = 'grading' and max(trackable_type) in ({{ quoted_list(var('submission_types')) }})
-                or max(work) = 'rubric' and max(trackable_type) in ({{ quoted_list(var('rubric_types')) }})
+                work_kind = 'grading' and trackable_type in ({{ quoted_list(var('submission_types')) }})
+                or work_kind = 'rubric' and trackable_type in ({{ quoted_list(var('rubric_types')) }})
                 then 1
             else {{ sum_count('answered_requests') }}
         end as units
     from labelled
-    where assignment_id is not null and work <> 'other'
-    group by assignment_id, assignment_tenant, work, trackable_type, trackable_id
+    where assignment_id is not null and work_kind <> 'other'
+    group by assignment_id, assignment_tenant, work_kind, trackable_type, trackable_id
     having sum(answered_requests) > 0
 
 ),
@@ -67,8 +67,8 @@ units as (
     select
         assignment_id,
         assignment_tenant,
-        {{ sum_count("case when work = 'grading' then units end") }} as graded_submissions,
-        {{ sum_count("case when work = 'rubric' then units end") }} as rubrics
+        {{ sum_count("case when work_kind = 'grading' then units end") }} as graded_submissions,
+        {{ sum_count("case when work_kind = 'rubric' then units end") }} as rubrics
     from things
     group by all
 
@@ -79,12 +79,12 @@ costs as (
     select
         assignment_id,
         assignment_tenant,
-        {{ sum_count("case when work = 'grading' then requests else 0 end") }} as grading_requests,
-        {{ sum_count("case when work = 'rubric' then requests else 0 end") }} as rubric_requests,
+        {{ sum_count("case when work_kind = 'grading' then requests else 0 end") }} as grading_requests,
+        {{ sum_count("case when work_kind = 'rubric' then requests else 0 end") }} as rubric_requests,
         {{ sum_count("case when status = 'partial' then requests else 0 end") }} as partial_requests,
-        {{ sum_usd("case when work = 'grading' then cost_usd end") }} as grading_cost_usd,
-        {{ sum_usd("case when work = 'rubric' then cost_usd end") }} as rubric_cost_usd,
-        {{ sum_usd("case when work = 'other' then cost_usd end") }} as other_cost_usd,
+        {{ sum_usd("case when work_kind = 'grading' then cost_usd end") }} as grading_cost_usd,
+        {{ sum_usd("case when work_kind = 'rubric' then cost_usd end") }} as rubric_cost_usd,
+        {{ sum_usd("case when work_kind = 'other' then cost_usd end") }} as other_cost_usd,
         {{ sum_measures() }}
     from labelled
     group by all
@@ -96,7 +96,7 @@ buckets as (
     select
         case when {{ of_assignments }} then trackable_root_id end as assignment_id,
         case when {{ of_assignments }} then tenant end as assignment_tenant,
-        case when status = 'ok' and {{ is_grading }} then 'graded' else 'all' end as work,
+        case when status = 'ok' and {{ is_grading }} then 'graded' else 'all' end as work_kind,
         bucket,
         {{ sum_count('requests') }} as requests,
         {{ sum_count('retry_requests') }} as retry_requests
@@ -110,7 +110,7 @@ kinds as (
     select
         assignment_id,
         assignment_tenant,
-        'all' as work,
+        'all' as work_kind,
         bucket,
         requests,
         retry_requests
@@ -119,12 +119,12 @@ kinds as (
     select
         assignment_id,
         assignment_tenant,
-        work,
+        work_kind,
         bucket,
         requests,
         cast(0 as bigint) as retry_requests
     from buckets
-    where work = 'graded'
+    where work_kind = 'graded'
 
 ),
 
@@ -133,7 +133,7 @@ merged as (
     select
         assignment_id,
         assignment_tenant,
-        work,
+        work_kind,
         bucket,
         {{ sum_count('requests') }} as requests,
         {{ sum_count('retry_requests') }} as retry_requests
@@ -147,11 +147,11 @@ ranked as (
     select
         *,
         sum(requests) over (
-            partition by assignment_id, assignment_tenant, work, bucket is null
+            partition by assignment_id, assignment_tenant, work_kind, bucket is null
             order by bucket
             rows between unbounded preceding and current row
         ) as reached,
-        sum(requests) over (partition by assignment_id, assignment_tenant, work, bucket is null) as all_requests
+        sum(requests) over (partition by assignment_id, assignment_tenant, work_kind, bucket is null) as all_requests
     from merged
 
 ),
@@ -162,9 +162,9 @@ quantiles as (
         assignment_id,
         assignment_tenant,
         {{ sum_count('retry_requests') }} as retry_requests,
-        {{ quantile_bucket('0.5', "work = 'all'") }} as p50,
-        {{ quantile_bucket('0.95', "work = 'all'") }} as p95,
-        {{ quantile_bucket('0.5', "work = 'graded'") }} as graded_p50
+        {{ quantile_bucket('0.5', "work_kind = 'all'") }} as p50,
+        {{ quantile_bucket('0.95', "work_kind = 'all'") }} as p95,
+        {{ quantile_bucket('0.5', "work_kind = 'graded'") }} as graded_p50
     from ranked
     group by all
 
