@@ -22,6 +22,18 @@ segments as (
 
 ),
 
+changed_rows as (
+
+    select
+        usage_rows.*,
+        segments.fingerprint as day_fingerprint,
+        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date
+    from usage_rows
+    inner join segments on usage_rows.usage_date = segments.usage_date
+    where {{ in_changed_days('usage_rows.usage_date') }}
+
+),
+
 calls as (
 
     {{ changed_calls() }}

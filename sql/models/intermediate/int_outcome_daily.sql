@@ -22,6 +22,18 @@ segments as (
 
 ),
 
+changed_rows as (
+
+    select
+        usage_rows.*,
+        segments.fingerprint as day_fingerprint,
+        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date
+    from usage_rows
+    inner join segments on usage_rows.usage_date = segments.usage_date
+    where {{ in_changed_days('usage_rows.usage_date') }}
+
+),
+
 calls as (
 
     {{ changed_calls() }}
@@ -74,19 +86,6 @@ judged as (
 ),
 
 -- Corrections count with the call they correct, so that the model holds the ledger once.
-changed_rows as (
-
-    select
-        usage_rows.*,
-        segments.fingerprint as day_fingerprint,
-        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date,
-        coalesce(usage_rows.corrects_record_id, usage_rows.record_id) as call_id
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
-
-),
-
 aggregated as (
 
     select
@@ -102,7 +101,7 @@ aggregated as (
         changed_rows.day_fingerprint,
         {{ sum_measures() }}
     from changed_rows
-    left join judged on changed_rows.call_id = judged.record_id
+    left join judged on coalesce(changed_rows.corrects_record_id, changed_rows.record_id) = judged.record_id
     group by all
 
 )
