@@ -59,11 +59,11 @@ costliest as (
         corrected_cost_usd as cost_usd,
         day_fingerprint
     from calls
-    where corrected_cost_usd > 0
     qualify
         row_number()
             over (
-                partition by usage_date, provider, llm, request_type order by corrected_cost_usd desc, record_id asc
+                partition by usage_date, provider, llm, request_type
+                order by coalesce(corrected_cost_usd, 0) desc, record_id asc
             )
         <= 20
 

@@ -66,6 +66,7 @@ timed as (
 
 ),
 
+-- A day on which no time is known has rows too, or else every build would look for it again.
 bucketed as (
 
     select
@@ -80,10 +81,9 @@ bucketed as (
         day_fingerprint,
         {{ sum_count('1') }} as requests,
         {{ sum_count('milliseconds') }} as total_ms,
-        {{ sum_count('output_tokens') }} as output_tokens,
+        {{ sum_count('case when milliseconds is not null then output_tokens end') }} as output_tokens,
         {{ sum_count('case when output_tokens is not null then milliseconds end') }} as output_ms
     from timed
-    where milliseconds is not null
     group by all
 
 )

@@ -3,6 +3,7 @@ with
 costliest as (
 
     select * from {{ ref('int_costliest_daily') }}
+    where cost_usd > 0
 
 ),
 

@@ -108,7 +108,7 @@ buckets as (
         {{ sum_count('output_tokens') }} as output_tokens,
         {{ sum_count('output_ms') }} as output_ms
     from named_histograms
-    where status = 'ok'
+    where status = 'ok' and bucket is not null
     group by all
 
 ),
