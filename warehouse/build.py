@@ -20,6 +20,7 @@ from warehouse.price_history import create_price_history
 from warehouse.publish import publish
 from warehouse.seal import SealReport, seal
 from warehouse.sources import create_sources
+from warehouse.what_if_costs import update_what_if_costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +75,6 @@ def prepare(home: Home) -> None:
             create_budgets(connection, home)
             create_invoices(connection, home)
             create_price_history(connection, home)
+            update_what_if_costs(connection, home)
     except duckdb.Error as error:
         raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error

@@ -1,0 +1,227 @@
+{% set is_grading = 'request_type in (' ~ quoted_list(var('grading_request_types')) ~ ')' %}
+{% set is_rubric = 'request_type in (' ~ quoted_list(var('rubric_request_types')) ~ ')' %}
+{% set of_assignments = "trackable_root_type = 'Assignment'" %}
+
+with
+
+daily as (
+
+    select * from {{ ref('int_cost_daily') }}
+
+),
+
+outcomes as (
+
+    select * from {{ ref('int_request_cost_daily') }}
+
+),
+
+assignments as (
+
+    select * from {{ ref('dim_assignment') }}
+
+),
+
+-- NULL is the remainder that belongs to no assignment, so that the rows still sum to the ledger.
+labelled as (
+
+    select
+        *,
+        case when {{ of_assignments }} then trackable_root_id end as assignment_id,
+        case when {{ of_assignments }} then tenant end as assignment_tenant,
+        case
+            when {{ is_grading }} then 'grading'
+            when {{ is_rubric }} then 'rubric'
+            else 'other'
+        end as work_kind,
+        requests - failed_requests as answered_requests
+    from daily
+
+),
+
+-- What names its submission or rubric counts as often as there are such; what names none, as often as it was answered.
+things as (
+
+    select
+        assignment_id,
+        assignment_tenant,
+        work_kind,
+        trackable_type,
+        trackable_id,
+        case
+            when
+                work_kind = 'grading' and trackable_type in ({{ quoted_list(var('submission_types')) }})
+                or work_kind = 'rubric' and trackable_type in ({{ quoted_list(var('rubric_types')) }})
+                then 1
+            else {{ sum_count('answered_requests') }}
+        end as units
+    from labelled
+    where assignment_id is not null and work_kind <> 'other'
+    group by assignment_id, assignment_tenant, work_kind, trackable_type, trackable_id
+    having sum(answered_requests) > 0
+
+),
+
+units as (
+
+    select
+        assignment_id,
+        assignment_tenant,
+        {{ sum_count("case when work_kind = 'grading' then units end") }} as graded_submissions,
+        {{ sum_count("case when work_kind = 'rubric' then units end") }} as rubrics
+    from things
+    group by all
+
+),
+
+costs as (
+
+    select
+        assignment_id,
+        assignment_tenant,
+        {{ sum_count("case when work_kind = 'grading' then requests else 0 end") }} as grading_requests,
+        {{ sum_count("case when work_kind = 'rubric' then requests else 0 end") }} as rubric_requests,
+        {{ sum_count("case when status = 'partial' then requests else 0 end") }} as partial_requests,
+        {{ sum_usd("case when work_kind = 'grading' then cost_usd end") }} as grading_cost_usd,
+        {{ sum_usd("case when work_kind = 'rubric' then cost_usd end") }} as rubric_cost_usd,
+        {{ sum_usd("case when work_kind = 'other' then cost_usd end") }} as other_cost_usd,
+        {{ sum_measures() }}
+    from labelled
+    group by all
+
+),
+
+buckets as (
+
+    select
+        case when {{ of_assignments }} then trackable_root_id end as assignment_id,
+        case when {{ of_assignments }} then tenant end as assignment_tenant,
+        case when status = 'ok' and {{ is_grading }} then 'graded' else 'all' end as work_kind,
+        bucket,
+        {{ sum_count('requests') }} as requests,
+        {{ sum_count('retry_requests') }} as retry_requests
+    from outcomes
+    group by all
+
+),
+
+kinds as (
+
+    select
+        assignment_id,
+        assignment_tenant,
+        'all' as work_kind,
+        bucket,
+        requests,
+        retry_requests
+    from buckets
+    union all
+    select
+        assignment_id,
+        assignment_tenant,
+        work_kind,
+        bucket,
+        requests,
+        cast(0 as bigint) as retry_requests
+    from buckets
+    where work_kind = 'graded'
+
+),
+
+merged as (
+
+    select
+        assignment_id,
+        assignment_tenant,
+        work_kind,
+        bucket,
+        {{ sum_count('requests') }} as requests,
+        {{ sum_count('retry_requests') }} as retry_requests
+    from kinds
+    group by all
+
+),
+
+ranked as (
+
+    select
+        *,
+        sum(requests) over (
+            partition by assignment_id, assignment_tenant, work_kind, bucket is null
+            order by bucket
+            rows between unbounded preceding and current row
+        ) as reached,
+        sum(requests) over (partition by assignment_id, assignment_tenant, work_kind, bucket is null) as all_requests
+    from merged
+
+),
+
+quantiles as (
+
+    select
+        assignment_id,
+        assignment_tenant,
+        {{ sum_count('retry_requests') }} as retry_requests,
+        {{ quantile_bucket('0.5', "work_kind = 'all'") }} as p50,
+        {{ quantile_bucket('0.95', "work_kind = 'all'") }} as p95,
+        {{ quantile_bucket('0.5', "work_kind = 'graded'") }} as graded_p50
+    from ranked
+    group by all
+
+),
+
+measured as (
+
+    select
+        costs.assignment_id,
+        costs.assignment_tenant as tenant,
+        assignments.assignment_name,
+        costs.requests,
+        costs.failed_requests,
+        costs.unpriced_requests,
+        costs.input_tokens,
+        costs.cache_read_tokens,
+        costs.cache_write_tokens,
+        costs.cache_write_1h_tokens,
+        costs.output_tokens,
+        costs.reasoning_tokens,
+        costs.token_count,
+        costs.cost_usd,
+        costs.micro_usd,
+        coalesce(units.graded_submissions, 0) as graded_submissions,
+        coalesce(units.rubrics, 0) as rubrics,
+        costs.grading_requests,
+        costs.rubric_requests,
+        costs.grading_cost_usd,
+        costs.rubric_cost_usd,
+        costs.other_cost_usd,
+        {{ proportion('costs.grading_cost_usd', '1', 'nullif(units.graded_submissions, 0)') }}
+            as grading_usd_per_submission,
+        {{ proportion('costs.rubric_cost_usd', '1', 'nullif(units.graded_submissions, 0)') }}
+            as rubric_usd_per_submission,
+        {{ proportion('costs.cost_usd', '1', 'nullif(units.graded_submissions, 0)') }} as usd_per_submission,
+        {{ proportion('costs.rubric_cost_usd', '1', 'nullif(units.rubrics, 0)') }} as usd_per_rubric,
+        {{ bucket_middle('quantiles.graded_p50') }} / 1000000000000
+        * {{ share('costs.grading_requests', 'units.graded_submissions') }} as marginal_submission_usd,
+        {{ bucket_middle('quantiles.p50') }} / 1000000000000 as request_usd_p50,
+        {{ bucket_middle('quantiles.p95') }} / 1000000000000 as request_usd_p95,
+        {{ share('quantiles.retry_requests', 'costs.requests') }} as share_retried,
+        {{ share('costs.failed_requests', 'costs.requests') }} as share_failed,
+        {{ share('costs.partial_requests', 'costs.requests') }} as share_partial
+    from costs
+    left join units
+        on
+            costs.assignment_id = units.assignment_id
+            and costs.assignment_tenant is not distinct from units.assignment_tenant
+    left join quantiles
+        on
+            costs.assignment_id is not distinct from quantiles.assignment_id
+            and costs.assignment_tenant is not distinct from quantiles.assignment_tenant
+    left join assignments
+        on
+            costs.assignment_id = assignments.assignment_id
+            and costs.assignment_tenant is not distinct from assignments.tenant
+
+)
+
+select * from measured
