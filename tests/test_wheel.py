@@ -46,7 +46,8 @@ def test_with_extras_it_runs_the_demo_elsewhere(uv: str, wheel: Path, tmp_path: 
     binaries = _environment(uv, wheel, tmp_path / "venv", "[warehouse,dagster]")
     output = _run(binaries / "llm-cost", "demo", "--calls", "400", cwd=tmp_path)
     assert "Recorded 400 calls" in output
-    assert output.count("equal") == 5
+    cuts = sum("cut: true" in file.read_text(encoding="utf-8") for file in (ROOT / "sql" / "models").rglob("*.yml"))
+    assert output.count(" equal ") == cuts > 0
     assert "DIFFERENT" not in output
     _run(binaries / "python", "-c", "import dagster_project.definitions", cwd=tmp_path)
 

@@ -31,7 +31,7 @@ def full_home(home: Path) -> list[LLMUsageRecord]:
     write_journal(home, b"no record at all\n")
     seal(Home(home))
     (home / "dimensions").mkdir()
-    (home / "dimensions" / "users.csv").write_text("id,name\n")
+    (home / "dimensions" / "users.csv").write_text("user_id,name\n")
     (home / "budgets.toml").write_text("")
     return records
 
