@@ -3,8 +3,12 @@
 import os
 import sys
 
+import dagster as dg
+
 from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.days import sealed_days
 from dagster_project.manifest import prepared_manifest
+from dagster_project.reported_days import report_changed_days
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 
@@ -19,6 +23,7 @@ def main(root: str, port: str | None = None) -> None:
         _say(f"Preparing Dagster on {home.root}")
         prepare_dagster_home(home)
         prepared_manifest(home)
+        _tell_of_sealed_days(home)
     except CostTrackingError as error:
         sys.stderr.write(f"llm-cost: {error}\n")
         raise SystemExit(2) from None
@@ -28,6 +33,12 @@ def main(root: str, port: str | None = None) -> None:
     os.environ |= {"LLM_COST_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
     _say(f"Dagster opens on http://{ADDRESS}:{port} in some ten seconds; stop it with Ctrl-C")
     os.execv(sys.executable, _dagster_dev(port))  # noqa: S606
+
+
+def _tell_of_sealed_days(home: Home) -> None:
+    """Days that were sealed before Dagster was there, on the command line say, are seen from the first look."""
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        report_changed_days(instance, sealed_days(home), instance.report_runless_asset_event)
 
 
 def _dagster_dev(port: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import date
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -13,6 +12,7 @@ from dagster_project.days import FIRST_DAY, SealedDay, sealed_days
 from dagster_project.defs.ledger_checks import WHOLE, check_ledger, ledger_check_specs
 from dagster_project.durations import Durations
 from dagster_project.failures import explained
+from dagster_project.reported_days import report_changed_days
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import ROWS, LedgerTranslator
 from tracking.home import Home
@@ -21,13 +21,8 @@ from warehouse.compaction import compact_closed_days
 from warehouse.manifest import Manifest
 from warehouse.seal import SealReport, seal
 
-USAGE = dg.AssetKey(["ledger", "usage"])
 SEGMENTS = dg.AssetKey(["ledger", "segments"])
 FROM_THE_MANIFEST = ("segments", "conflicts", "quarantined")
-
-DATA_VERSION = "dagster/data_version"
-EMPTIED = "emptied"
-"""The data version of a day whose rows are gone, by retention."""
 
 
 def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -59,7 +54,7 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             days = sealed_days(home) if whole else {}
         seconds = time.monotonic() - started
         if whole:
-            _report_changed_days(context, days)
+            report_changed_days(context.instance, days, context.log_event)
         metadata = _segments_metadata(report, list(days.values())) | Durations(context).of(SEGMENTS, seconds)
         yield dg.MaterializeResult(asset_key=SEGMENTS, metadata=metadata)
         for key in context.selected_asset_keys - {SEGMENTS}:
@@ -67,26 +62,6 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         yield from checks
 
     return sealed_ledger
-
-
-def _report_changed_days(context: dg.AssetExecutionContext, days: Mapping[date, SealedDay]) -> None:
-    """Tell Dagster of each day that is not as it last saw it, whoever sealed it. Twice tells it nothing new."""
-    known = context.instance.event_log_storage.get_latest_tags_by_partition(
-        USAGE, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION]
-    )
-    versions = {partition: tags.get(DATA_VERSION) for partition, tags in known.items()}
-    for day, sealed in days.items():
-        if day >= FIRST_DAY and versions.get(day.isoformat()) != sealed.fingerprint:
-            _report_day(context, day.isoformat(), sealed.fingerprint, sealed.metadata)
-    for partition, version in versions.items():
-        if version != EMPTIED and date.fromisoformat(partition) not in days:
-            _report_day(context, partition, EMPTIED, {ROWS: 0})
-
-
-def _report_day(context: dg.AssetExecutionContext, partition: str, version: str, metadata: Mapping[str, Any]) -> None:
-    context.log_event(
-        dg.AssetMaterialization(USAGE, partition=partition, metadata=metadata, tags={DATA_VERSION: version})
-    )
 
 
 def _segments_metadata(report: SealReport, days: list[SealedDay]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from dagster_project.defs.ledger import USAGE
 from dagster_project.defs.sensors import late_days
+from dagster_project.reported_days import USAGE
 from dagster_project.resources import LedgerHome
 from tracking import CostTracker
 from tracking.home import Home
