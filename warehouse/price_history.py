@@ -163,4 +163,8 @@ def _id(price: Price | None) -> str | None:
 
 def _usd(rate: Rate | None, units: Decimal) -> Decimal | None:
     """What so many units cost, in USD; `None` where the unit has no rate of its own."""
-    return None if rate is None else EXACT.divide(EXACT.multiply(rate.base, units), rate.per).quantize(PLACES)
+    return (
+        None
+        if rate is None
+        else EXACT.divide(EXACT.multiply(rate.base, units), rate.per).quantize(PLACES, context=EXACT)
+    )

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from ledgers import NOON, body, record, record_month, write_journal
+from ledgers import NOON, body, llm_cost, record, record_month, write_journal
 
 from tracking import CostTracker
 from tracking.home import Home
@@ -219,6 +219,17 @@ def test_a_closed_month_shows_what_it_showed_at_its_close(home: Home, closed: tu
     for name, rows in as_of(home, datetime.now(UTC) + timedelta(minutes=1)).items():
         assert rows == now[name], name
     assert now["cost_per_month"] != then["cost_per_month"]
+
+
+def test_top_ranks_a_cut_as_it_was_known(home: Home, closed: tuple[datetime, Tables]) -> None:
+    instant, then = closed
+    asked = llm_cost("top", "months", "--as-of", instant.isoformat(), "--home", home.root, "--json")
+    assert sum(row["requests"] for row in json.loads(asked.stdout)) == sum(row[1] for row in then["cost_per_month"])
+    before = llm_cost("top", "months", "--as-of", "2026-09-01", "--home", home.root, "--json")
+    assert json.loads(before.stdout) == []
+    refused = llm_cost("top", "months", "--as-of", "yesterday", "--home", home.root)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "--as-of ('yesterday') is neither a date nor an instant" in refused.stderr
 
 
 def test_movers_account_for_every_change_to_the_last_digit(home: Home, closed: tuple[datetime, Tables]) -> None:

@@ -99,11 +99,11 @@ def _without_missing_names(columns: list[str], rows: list[Row]) -> tuple[list[st
 def _instant(text: str, zone: ZoneInfo) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ArgumentError(
             "--as-of", f"({text!r}) is neither a date nor an instant such as 2026-10-01T08:00+02:00"
         ) from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def sql(
