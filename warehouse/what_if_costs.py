@@ -71,15 +71,16 @@ def update_what_if_costs(connection: duckdb.DuckDBPyConnection, home: Home) -> N
 
 
 def _update(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    for name, columns in TABLES.items():
-        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        connection.execute(f"create table if not exists ledger.{name} ({typed})")
+    _create_tables(connection, "create table if not exists")
     days = _live_days(connection, home)
     built = dict(connection.execute("select distinct usage_date, fingerprint from ledger.int_what_if_days").fetchall())
     changed = [day for day in days if built.get(day.usage_date) != day.fingerprint]
     outdated = (built.keys() - {day.usage_date for day in days}) | {day.usage_date for day in changed}
     if not outdated:
         return
+    if len(changed) == len(days):
+        # The columns may be those of older code.
+        _create_tables(connection, "create or replace table")
     for table in ("what_if_costs", "int_what_if_days"):
         connection.execute(f"delete from ledger.{table} where list_contains(?::date[], usage_date)", [list(outdated)])
     for day in changed:
@@ -97,6 +98,12 @@ def _update(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     if new:
         for calls in _calls(home, [day for day in days if day not in changed]):
             _keep(connection, home, [on_other_model(calls, candidate, calculator) for candidate in new])
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection, create: str) -> None:
+    for name, columns in TABLES.items():
+        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        connection.execute(f"{create} ledger.{name} ({typed})")
 
 
 def _live_days(connection: duckdb.DuckDBPyConnection, home: Home) -> list[_Day]:
