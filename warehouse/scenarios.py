@@ -12,6 +12,7 @@ import polars as pl
 from tracking import CostCalculator, LLMResponse, Usage
 from tracking.calculator import catalogue_counts
 from tracking.price import context_from_json
+from tracking.prompt import PREFIX_CHARS
 from tracking.rate_card import RateCard
 from tracking.record import to_cost_usd
 from tracking.usage import TOKEN_COUNTS, units_from_json
@@ -22,9 +23,6 @@ CACHE_LIFETIME = timedelta(minutes=5)
 
 LEAST_CACHED = 1024
 """Tokens: shorter prompts are not cached."""
-
-PREFIX_CHARS = 4096
-"""What of a prompt `prompt_prefix_hmac` is of."""
 
 LATER = timedelta(days=100 * 365)
 """So much later the last rates of the price list are in force, at the same time of day."""

@@ -20,7 +20,8 @@ from warehouse.reading import open_warehouse
 from warehouse.scenarios import LATER
 from warehouse.seal import seal
 
-MORNING = datetime(2026, 10, 20, 9, tzinfo=UTC)
+MORNING = datetime(2026, 10, 9, 9, tzinfo=UTC)
+"""Before the price list knows the rates of batches."""
 LONG_TEXT = "The same long reading, word for word. " * 200
 PARQUET_ENDS = 8
 """Bytes after a Parquet file's footer: the footer's length, and the magic."""
@@ -233,7 +234,7 @@ def test_brought_up_to_date_is_the_same_as_made_anew(home: Home) -> None:
     assert {row[0] for row in set(with_new_model) - set(late) if row[7] == "gpt-5-mini"} == {row[0] for row in before}
     assert with_new_model == prepared_anew(home)
     home.prices_toml.write_text(
-        '[[discount]]\nprovider = "openai"\nmodel = "gpt-5-mini"\nfrom = 2026-10-21\npercent = 50\n'
+        '[[discount]]\nprovider = "openai"\nmodel = "gpt-5-mini"\nfrom = 2026-10-12\npercent = 50\n'
     )
     prepare(home)
     discounted = what_if_costs(home)
