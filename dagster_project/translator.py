@@ -11,10 +11,13 @@ ROWS = "dagster/row_count"
 
 OWNERS = ["team:llm-costs"]
 
-# Not `eager()` as it is: it waits for every partition upstream, and a day without calls has none.
+# Not `eager()`: it builds whatever is missing as soon as it is looked at, and waits for days that have no calls.
 FOLLOWS_THE_LEDGER = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()).with_label("follows_the_ledger")
-)
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.missing()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("follows_the_ledger")
 """Who materializes a part by hand, a few days of the ledger say, gets the reports after it by themselves."""
 
 

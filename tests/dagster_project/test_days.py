@@ -121,6 +121,7 @@ def test_a_range_of_days_is_built_anew_from_the_ledger_in_one_run(control: Contr
 def test_a_late_call_asks_for_one_refresh_which_reports_its_day_alone(control: Control) -> None:
     assert control.run("refresh").success  # so that the rebuilt days are known again
     known = len(control.events())
+    automation = dg.evaluate_automation_conditions(control.defs, control.instance)
     record_late_call(control.home)
     [request], cursor = control.tick()
     assert control.tick(cursor) == ([], cursor), "the same state asks once"
@@ -128,6 +129,8 @@ def test_a_late_call_asks_for_one_refresh_which_reports_its_day_alone(control: C
     assert other_cursor == ([request], cursor), "and is the same state to whoever lost the cursor"
     result = control.run("refresh", dict(request.tags))
     assert result.success
+    after = dg.evaluate_automation_conditions(control.defs, control.instance, cursor=automation.cursor)
+    assert after.total_requested == 0, "the refresh has built what follows"
     reported = control.events()[: len(control.events()) - known]
     assert [(event.partition, event.metadata["dagster/row_count"].value) for event in reported] == [(DAYS[1], 4)]
     assert control.tick(cursor) == ([], cursor)

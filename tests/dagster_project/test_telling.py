@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from dagster_project.defs.published import WAREHOUSE
+from dagster_project.reported_days import USAGE
 from tracking.home import Home
 
 
@@ -62,6 +63,12 @@ def test_a_publication_with_a_breach_asks_once_for_telling_it(
     assert job.execute_in_process(instance=instance).success
     publish_event(instance)
     assert requests(loaded, instance, cursor)[0] == 0, "everybody was told"
+
+
+def test_opening_dagster_starts_nothing(loaded: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    assert dg.evaluate_automation_conditions(loaded, instance).total_requested == 0
+    instance.report_runless_asset_event(dg.AssetMaterialization(USAGE, partition="2026-11-02"))
+    assert dg.evaluate_automation_conditions(loaded, instance).total_requested == 0
 
 
 def test_an_alert_that_cannot_be_sent_fails_its_own_run_with_the_reason(
