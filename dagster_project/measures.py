@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from dagster_project.charts import ROWS as ROWS_SHOWN
 from dagster_project.charts import bar_chart, column_chart
 from dagster_project.translator import ROWS
 from warehouse.proof import Sums, prove
 
 CHART = "chart"
-TOP = 10
 
 OVER_TIME = ("reporting_date", "reporting_week", "reporting_month")
 NAMED = ("llm", "request_type", "provider", "reporting_hour")
@@ -61,7 +61,7 @@ def _chart(connection: duckdb.DuckDBPyConnection, cut: str) -> dict[str, dg.Mark
     over_time = column in OVER_TIME
     bars: list[tuple[str | None, Decimal]] = connection.execute(
         f'select "{column}"::varchar, coalesce(sum(cost_usd), 0)::decimal(38,12) from main."{cut}" '
-        f"group by all order by {'1' if over_time else f'2 desc, 1 limit {TOP}'}"
+        f"group by all order by {'1' if over_time else f'2 desc, 1 limit {ROWS_SHOWN}'}"
     ).fetchall()
     if over_time:
         chart = column_chart(f"USD by {column}", [(label or "none", cost) for label, cost in bars])
