@@ -6,7 +6,7 @@ UI_HOME ?= llm-cost-demo
 GROUPS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check bench ui lock wheel clean
+.PHONY: help setup demo test slow faults check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -25,8 +25,11 @@ $(INSTALLED): pyproject.toml requirements/dev.txt requirements/uv.txt
 demo: $(INSTALLED) ## Play a month of a teaching platform, build the reports, prove them
 	@$(BIN)/llm-cost demo
 
-test: $(INSTALLED) ## Run every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+test: $(INSTALLED) ## Run the tests, all but the slow ones
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not slow"
+
+slow: $(INSTALLED) ## Run the slow tests: Dagster's own processes, its UI in a browser, PostgreSQL
+	@$(BIN)/pytest -m slow
 
 faults: $(INSTALLED) ## Kill, cut the power, fill the disk: the long runs, and a table of what was lost (nothing)
 	@FAULTS=long $(BIN)/pytest tests/faults --numprocesses 2 --quiet -o faulthandler_timeout=0

@@ -22,6 +22,8 @@ from tracking.home import Home
 from warehouse.locks import building
 from warehouse.reading import open_warehouse
 
+pytestmark = pytest.mark.slow
+
 SECONDS_TO_FINISH = 400
 DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deploy"
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

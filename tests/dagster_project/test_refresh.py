@@ -229,6 +229,7 @@ def test_a_segment_that_is_gone_stops_the_run_by_name(refreshed: Refreshed, refr
 
 
 @pytest.mark.usefixtures("empty_directory")
+@pytest.mark.slow
 def test_job_execute_from_a_plain_shell_succeeds_and_fails_by_its_exit_code(make_home: MakeHome) -> None:
     home = make_home("shell", 6)
     succeeded = job_execute(home)

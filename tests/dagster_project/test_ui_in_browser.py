@@ -37,7 +37,7 @@ GROUPS = ("inputs", "ledger", "staging", "intermediate", "marts_cost", "marts_qu
 SECONDS = 1000
 RUN_SECONDS = 400
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
 
 @pytest.fixture
