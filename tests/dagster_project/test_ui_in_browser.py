@@ -151,7 +151,7 @@ def rebuild(page: Page, url: str, days: str, artifacts: Path) -> None:
     expect(page.get_by_text("3 partitions").first).to_be_visible()
     page.screenshot(path=artifacts / "dagster-7-rebuild.png")
     page.get_by_role("button", name="Launch backfill").click()
-    expect(page.get_by_text("3 partitions").first).to_be_visible()
+    expect(page.get_by_text("Latest run:").first).to_be_visible()
     page.screenshot(path=artifacts / "dagster-8-backfill.png")
 
 
