@@ -95,6 +95,7 @@ def test_two_runs_at_once_both_succeed_and_a_killed_one_is_healed_by_the_next(
         assert [launch.wait() for launch in launches] == [0, 0]
         statuses = wait_for(lambda: all_finished(instance, 2), "two runs", log)
         assert statuses == [dg.DagsterRunStatus.SUCCESS] * 2
+        assert built_one_after_the_other(instance)
         assert calls_published(home) == 12
         before = sha256(home.warehouse_database)
 
@@ -112,6 +113,16 @@ def test_two_runs_at_once_both_succeed_and_a_killed_one_is_healed_by_the_next(
         statuses = wait_for(lambda: all_finished(instance, 4), "the run after", log)
         assert statuses[0] == dg.DagsterRunStatus.SUCCESS
         assert calls_published(home) == 12
+
+
+def built_one_after_the_other(instance: dg.DagsterInstance) -> bool:
+    """Whether no two runs were in a step of the pool at once; a run may start while another is past them."""
+    spans: list[tuple[float, float]] = []
+    for run in instance.get_runs(REFRESHES):
+        steps = instance.get_run_step_stats(run.run_id, ["dbt_models", "published_warehouse"])
+        spans.append((min(step.start_time or 0 for step in steps), max(step.end_time or 0 for step in steps)))
+    earlier, later = sorted(spans)
+    return 0 < earlier[1] <= later[0]
 
 
 def step_process(instance: dg.DagsterInstance, step: str) -> int | None:
