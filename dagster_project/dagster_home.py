@@ -6,6 +6,9 @@ from tracking.durable_files import create_exclusively
 from tracking.home import Home
 from warehouse.locks import preparing_dagster
 
+BUILD_DATABASE_POOL = "build_database"
+"""Everything that opens build.duckdb: one process may write it."""
+
 DAGSTER_YAML = b"""\
 # Made once and then yours to change.
 telemetry:
@@ -29,10 +32,12 @@ run_monitoring:
 
 
 def prepare_dagster_home(home: Home) -> None:
-    """Create what Dagster needs below the home, its storage too. What is there already stays as it is."""
+    """Create what Dagster needs below the home, its storage and pool too. What is there already stays as it is."""
     home.open()
     home.dagster.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_exclusively(home.dagster / "dagster.yaml", DAGSTER_YAML)
     # Two processes that make the same tables at once spoil them for good.
-    with preparing_dagster(home), dg.DagsterInstance.from_config(str(home.dagster)):
-        pass
+    with preparing_dagster(home), dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        # A pool that the storage has not seen has no limit in the queue's first look: two runs would start at once.
+        if BUILD_DATABASE_POOL not in {pool.name for pool in instance.event_log_storage.get_pool_limits()}:
+            instance.event_log_storage.initialize_concurrency_limit_to_default(BUILD_DATABASE_POOL)

@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.days import DAYS, sealed_days
 from dagster_project.defs.ledger import SEGMENTS
-from dagster_project.defs.models import BUILD_DATABASE_POOL
 from dagster_project.failures import explained, failure, listed
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import ROWS, LedgerTranslator

@@ -13,6 +13,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
+from dagster_project.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.durations import Durations
 from dagster_project.failures import explained, failure, listed
 from dagster_project.measures import measures_by_relation
@@ -30,9 +31,6 @@ from warehouse.dbt import (
     note_models_built,
 )
 from warehouse.locks import building
-
-BUILD_DATABASE_POOL = "build_database"
-"""Everything that opens build.duckdb: one process may write it."""
 
 DBT_SECONDS = "Execution Duration"
 RUN_RESULTS = "run_results.json"

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from dagster_project.defs.models import BUILD_DATABASE_POOL
+from dagster_project.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.durations import Durations
 from dagster_project.failures import explained, failure, listed
 from dagster_project.measures import CHART, as_metadata, measures_by_relation

@@ -184,6 +184,10 @@ def test_the_dagster_home_is_made_once_and_then_left_alone(tmp_path: Path) -> No
         assert not instance.telemetry_enabled
         assert instance.global_op_concurrency_default_limit == 1
         assert instance.run_monitoring_enabled
+        # Known before the first run: of a pool that it does not know, the queue's first look starts every run.
+        assert [(pool.name, pool.limit) for pool in instance.event_log_storage.get_pool_limits()] == [
+            ("build_database", 1)
+        ]
     configuration = home.dagster / "dagster.yaml"
     configuration.write_text("telemetry: {enabled: false}\n")
     prepare_dagster_home(home)
