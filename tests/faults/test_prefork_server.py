@@ -1,0 +1,94 @@
+"""Under a real prefork server: every call that a worker answered for is in the ledger once, killed workers' too."""
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from books import LONG, Call, Tally, sealed_and_visible
+
+WORKERS = 3
+APPLICATION = """
+import os, sys
+sys.path.insert(0, {here!r})
+from books import Call, record
+from tracking import CostTracker
+
+tracker = CostTracker({home!r})
+if {warm}:
+    record(tracker, Call("master", 0))
+
+def application(environ, start_response):
+    writer, number = environ["PATH_INFO"].strip("/").split("/")
+    record(tracker, Call(writer, int(number)))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d" % os.getpid()]
+"""
+
+
+@contextlib.contextmanager
+def served(folder: Path, code: str, *options: str) -> Iterator[int]:
+    """The port that gunicorn serves `code` on; it is asked to end, as a deployment asks it."""
+    (folder / "application.py").write_text(code)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        command = [sys.executable, "-m", "gunicorn", "application:application", "--bind", f"fd://{listener.fileno()}"]
+        command += ["--workers", str(WORKERS), "--log-level", "warning", *options]
+        with (folder / "server.log").open("wb") as log:
+            server = subprocess.Popen(
+                command, cwd=folder, pass_fds=[listener.fileno()], stdout=log, stderr=log, start_new_session=True
+            )
+    try:
+        yield port
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0, (folder / "server.log").read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def ask(port: int, call: Call) -> int | None:
+    """The process that answered for the call; `None` where it died first."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", f"/{call.writer}/{call.number}")
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        return int(answer.read())
+    except (http.client.HTTPException, ConnectionError):
+        return None
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("preload", [True, False], ids=["tracker of the master", "tracker of each worker"])
+def test_workers_of_gunicorn_are_killed_and_replaced(preload: bool, tmp_path: Path, tally: Tally) -> None:
+    home = tmp_path / "home"
+    code = APPLICATION.format(here=str(Path(__file__).parent), home=str(home), warm=preload)
+    chance = random.Random(preload)
+    attempted = [Call("client", number) for number in range(600 if LONG else 24)]
+    acknowledged: list[Call] = []
+    workers: set[int] = set()
+    with served(tmp_path, code, *(["--preload"] if preload else ["--threads", "2"])) as port:
+        for call in attempted:
+            worker = ask(port, call)
+            if worker is not None:
+                acknowledged.append(call)
+                workers.add(worker)
+                if chance.random() < 0.2:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(worker, signal.SIGKILL)
+                    time.sleep(0.05)
+    assert len(workers) > WORKERS
+    of_master = [Call("master", 0)] if preload else []
+    tally.count(sealed_and_visible(home), acknowledged + of_master, attempted + of_master)
+    assert not list((home / "journal").iterdir())
