@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -57,7 +56,7 @@ def served(folder: Path, code: str, *options: str) -> Iterator[int]:
 
 
 def ask(port: int, call: Call) -> int | None:
-    """The process that answered for the call; `None` where it died first."""
+    """The worker that answered for the call; `None` where it died first."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", f"/{call.writer}/{call.number}")
@@ -74,21 +73,20 @@ def ask(port: int, call: Call) -> int | None:
 def test_workers_of_gunicorn_are_killed_and_replaced(preload: bool, tmp_path: Path, tally: Tally) -> None:
     home = tmp_path / "home"
     code = APPLICATION.format(here=str(Path(__file__).parent), home=str(home), warm=preload)
-    chance = random.Random(preload)
     attempted = [Call("client", number) for number in range(600 if LONG else 24)]
     acknowledged: list[Call] = []
-    workers: set[int] = set()
+    killed: set[int] = set()
     with served(tmp_path, code, *(["--preload"] if preload else ["--threads", "2"])) as port:
         for call in attempted:
             worker = ask(port, call)
             if worker is not None:
                 acknowledged.append(call)
-                workers.add(worker)
-                if chance.random() < 0.2:
+                if len(acknowledged) % 5 == 0:
+                    killed.add(worker)
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(worker, signal.SIGKILL)
                     time.sleep(0.05)
-    assert len(workers) > WORKERS
+    assert len(killed) > WORKERS
     of_master = [Call("master", 0)] if preload else []
     tally.count(sealed_and_visible(home), acknowledged + of_master, attempted + of_master)
     assert not list((home / "journal").iterdir())
