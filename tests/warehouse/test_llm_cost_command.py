@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,9 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     helped = llm_cost(command, "--help", COLUMNS="100")
     assert helped.returncode == 0
     assert f"Example: llm-cost {command}" in helped.stdout
+    said = helped.stdout.partition("╭")[0].splitlines()
+    within_paragraphs = [(line, after.split()[0]) for line, after in pairwise(said) if line.strip() and after.strip()]
+    assert all(len(f"{line.rstrip()} {word}") > 99 for line, word in within_paragraphs), "lines are filled"
 
 
 def test_the_command_itself_lists_every_command() -> None:

@@ -77,7 +77,7 @@ def retain_(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove prompts and rows that are older than [retention] in ledger.toml says, or these options do.
+    """Remove prompts and rows that are older than the retention in ledger.toml says, or these options do.
 
     By whole UTC days, everywhere they are kept. Reports follow with the next build.
     """
