@@ -130,10 +130,13 @@ class CostCalculator:
         return cost_frame(frame, self._overrides, what_if, suffix)
 
     def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
-        """The cost of an answer no catalogue can price: not zero, unknown."""
-        return Cost(
-            None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC), response.provider_cost
-        )
+        """The cost of an answer that failed or that no catalogue can price: not zero, unknown."""
+        instant, provider, model = at.astimezone(UTC), response.provider, response.model
+        try:
+            known_llm = self._price(provider, model, instant, response.price_context).llm
+        except UnknownModelError:
+            known_llm = None
+        return Cost(None, None, {}, "unpriced", provider, model, instant, response.provider_cost, known_llm)
 
 
 def catalogue_counts(usage: Usage) -> dict[str, Quantity]:

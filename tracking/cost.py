@@ -31,6 +31,8 @@ class Cost:
     at: datetime
     provider_usd: Decimal | None = None
     """What the provider itself said it cost."""
+    known_llm: str | None = None
+    """The catalogue's id of a model that has no price here: of a call that failed, say."""
 
     @property
     def lines(self) -> tuple[CostLine, ...]:
@@ -66,7 +68,7 @@ class Cost:
     @property
     def llm(self) -> str | None:
         """The catalogue's canonical model id; the provider's own name where no catalogue knows it."""
-        return self.model if self.price is None else self.price.llm
+        return (self.known_llm or self.model) if self.price is None else self.price.llm
 
     @property
     def llm_family(self) -> str | None:

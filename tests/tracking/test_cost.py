@@ -1,6 +1,7 @@
 """The price of one answer: genai-prices' own, to its last digit, in any caller's decimal context."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, Inexact, localcontext
 from pathlib import Path
@@ -257,6 +258,17 @@ def test_an_unpriced_cost_is_unknown_not_zero() -> None:
     assert (cost.usd, cost.cost_usd, cost.micro_usd, cost.price_id) == (None, None, None, None)
     assert cost.llm == "own-model"
     assert "no price known" in cost.explain()
+
+
+def test_a_failed_call_goes_by_the_same_name_as_its_models_priced_ones() -> None:
+    """Under the provider's name it was a model of its own in every report, which never succeeded."""
+    failed = LLMResponse(provider="anthropic", model="claude-haiku-4-5-20251001", usage=Usage(), status="error")
+    answered = replace(failed, usage=Usage(input_tokens=1, output_tokens=1), status="ok")
+    calculator = CostCalculator()
+    unpriced = calculator.unpriced(failed, at=AT)
+    assert (unpriced.llm, unpriced.llm_family) == ("claude-haiku-4-5", "claude")
+    assert (unpriced.usd, unpriced.price_id) == (None, None)
+    assert calculator.cost(answered, at=AT).llm == unpriced.llm
 
 
 def test_free_is_zero_not_unknown() -> None:

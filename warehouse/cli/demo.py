@@ -36,6 +36,7 @@ UNPRICED_NOTE = (
 NEXT = (
     "top assignments",
     "budget",
+    "report",
     "sql \"select llm, count(*), sum(cost_usd) from fct_usage where status = 'partial' group by llm\"",
     "ui",
 )

@@ -1,0 +1,42 @@
+"""The command report: a period's costs as one HTML page."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracking.errors import LedgerError
+from warehouse.cli.output import HomeOption, home_of, say, working
+
+DEFAULT_FILE = Path("llm-cost-report.html")
+DAY = ["%Y-%m-%d"]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: llm-cost report september.html --from 2026-09-01 --to 2026-09-30")(report)
+
+
+def report(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_FILE,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=DAY, help="The first day; default: the ledger's.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=DAY, help="The last day; default: the ledger's.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Write a period's costs as one HTML page, which opens anywhere and fetches nothing.
+
+    Days are those of the reporting time zone. It shows what the last build published, and whether all of it sums to the
+    ledger. It names users and assignments, and so only you may read the file.
+    """
+    from warehouse.html_report import write_report
+
+    if file.exists() and not force:
+        raise LedgerError(f"{file} exists; --force overwrites it")
+    with working(f"writing {file}"):
+        figures = write_report(home_of(home), file, first and first.date(), last and last.date())
+    say(f"Wrote {file}: {figures.period.first} to {figures.period.last}, {figures.total['requests']:,} calls")

@@ -1,0 +1,266 @@
+"""What the page shows of a period: totals, their course, cuts that each sum to the total, and what to look into."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from tracking.errors import ArgumentError, LedgerError
+from warehouse.proof import CutProof, prove
+
+Row = dict[str, Any]
+
+LISTED = 12
+"""Rows of a cut; the rest is one row more, so that each cut sums to the total."""
+MOST_COLUMNS = 100
+"""Of the chart: beyond so many days it shows weeks, then months."""
+
+MEASURES = """
+    coalesce(sum(requests), 0)::bigint as requests,
+    coalesce(sum(failed_requests), 0)::bigint as failed_requests,
+    coalesce(sum(unpriced_requests), 0)::bigint as unpriced_requests,
+    coalesce(sum(token_count), 0)::bigint as token_count,
+    sum(cost_usd)::decimal(38, 12) as cost_usd
+"""
+IN_PERIOD = "reporting_date between $first and $last"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of the reporting time zone, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def before(self) -> "Period":
+        """As many days, right before these."""
+        return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The period's cost by one thing: the dearest `rows`, and what all the `others` sum to."""
+
+    title: str
+    of: str
+    rows: list[Row]
+    others: Row | None
+    others_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All the page shows. Money is exact (Decimal USD, 12 places), and None where no price is known."""
+
+    period: Period
+    total: Row
+    before: Row | None
+    users: int
+    step: str
+    course: list[Row]
+    cuts: list[Cut]
+    budgets: list[Row]
+    movers: list[Row]
+    savings: list[Row]
+    anomalies: list[Row]
+    performance: list[Row]
+    coverage: list[Row]
+    quality: Row
+    proofs: list[CutProof]
+
+
+CUTS = (
+    ("Models", "model", "cost_per_model_day", "provider || ' / ' || coalesce(llm, 'no model')", "null"),
+    (
+        "Users",
+        "user",
+        """
+        cost_per_user_day as cost
+        left join dim_user as named on cost.user_id = named.user_id and cost.tenant is not distinct from named.tenant
+        """,
+        "coalesce(user_name, cost.user_id)",
+        "nullif(concat_ws(', ', case when user_name is not null then cost.user_id end, cost.tenant), '')",
+    ),
+    (
+        "Assignments",
+        "assignment",
+        """
+        cost_per_assignment_day as cost
+        left join dim_assignment as named
+            on cost.assignment_id = named.assignment_id and cost.tenant is not distinct from named.tenant
+        """,
+        "coalesce(assignment_name, cost.assignment_id, 'no assignment')",
+        "nullif(concat_ws(', ', case when assignment_name is not null then cost.assignment_id end, cost.tenant), '')",
+    ),
+    ("Request types", "request type", "cost_per_request_type_day", "request_type", "null"),
+)
+"""Title, what a row is of, rows by day, what names a row, and what is said beside the name."""
+
+BUDGETS = "select * from budget_status where is_current order by share_spent desc nulls last, budget_name"
+
+MOVERS = """
+    select *
+    from cost_movers
+    where (period, period_start) in (
+        select (period, period_start)
+        from cost_movers
+        where period_start between $first and $last
+        order by period = 'month' desc, period_start desc
+        limit 1
+    ) and change_usd <> 0
+    order by abs(change_usd) desc, provider, llm, request_type
+    limit 8
+"""
+
+SAVINGS = """
+    select *
+    from saving_opportunities
+    where reporting_month between date_trunc('month', $first::date) and $last and counted_saving_usd > 0
+    order by counted_saving_usd desc, opportunity, provider, llm, request_type
+    limit 10
+"""
+
+ANOMALIES = """
+    select *
+    from cost_anomalies
+    where reporting_date between $first and $last
+    order by abs(change_usd) desc nulls last, reporting_date desc, entity_type, entity_id
+    limit 10
+"""
+
+PERFORMANCE = """
+    select
+        provider,
+        llm,
+        sum(requests)::bigint as requests,
+        sum(failed_requests) / sum(requests) as error_rate,
+        sum(mean_latency_ms * timed_requests) / nullif(sum(timed_requests), 0) as mean_latency_ms,
+        median(latency_p50_ms) as latency_p50_ms,
+        max(latency_p90_ms) as worst_p90_ms,
+        median(ttft_p50_ms) as ttft_p50_ms,
+        median(output_tokens_per_second) as output_tokens_per_second
+    from performance_per_model_day
+    where reporting_date between $first and $last
+    group by provider, llm
+    order by requests desc, provider, llm
+    limit 12
+"""
+
+COVERAGE = """
+    select
+        pricing_status,
+        sum(requests)::bigint as requests,
+        sum(token_count)::bigint as token_count,
+        sum(cost_usd)::decimal(38, 12) as cost_usd
+    from pricing_coverage
+    where reporting_month between date_trunc('month', $first::date) and $last
+    group by pricing_status
+    order by requests desc
+"""
+
+QUALITY = """
+    select
+        (select count(*) filter (where is_conflicting) from ledger_conflicts) as conflicts,
+        (select coalesce(sum(stretches), 0)::bigint from quarantine_summary) as quarantined,
+        (
+            select coalesce(sum(day_late_requests), 0)::bigint
+            from late_rows
+            where reporting_date between $first and $last
+        ) as late,
+        (select max(last_recorded_at) from freshness) as last_recorded_at
+"""
+
+
+def read_figures(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> Figures:
+    """The figures of a period of the published warehouse; without a bound from the first day on, or to the last.
+
+    Raises:
+        ArgumentError: the period ends before it begins.
+        LedgerError: no call was recorded in it.
+    """
+    period = _period(connection, first, last)
+
+    def rows(query: str, within: Period = period) -> list[Row]:
+        names = [name for name in ("first", "last") if f"${name}" in query]
+        result = connection.execute(query, {name: getattr(within, name) for name in names})
+        columns = [column[0] for column in result.description or []]
+        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+    def one(query: str, within: Period = period) -> Row:
+        return rows(query, within)[0]
+
+    def cut(title: str, of: str, relation: str, name: str, beside: str) -> Cut:
+        ranked = (
+            f"select *, row_number() over (order by cost_usd desc nulls last, requests desc, name, beside) as place "
+            f"from (select {name} as name, {beside} as beside, {MEASURES} from {relation} "
+            f"where {IN_PERIOD} group by all)"
+        )
+        listed = rows(f"select * from ({ranked}) where place <= {LISTED} order by place")
+        others = one(f"select count(*) as things, {MEASURES} from ({ranked}) where place > {LISTED}")
+        return Cut(title, of, listed, others if others["things"] else None, others["things"])
+
+    total = one(f"select {MEASURES} from cost_per_day where {IN_PERIOD}")
+    if not total["requests"]:
+        raise LedgerError(f"no call was recorded from {period.first} to {period.last}")
+    before = one(f"select {MEASURES} from cost_per_day where {IN_PERIOD}", period.before)
+    step = _step(period)
+    return Figures(
+        period=period,
+        total=total,
+        before=before if before["requests"] else None,
+        users=one(f"select count(distinct (user_id, tenant)) as n from cost_per_user_day where {IN_PERIOD}")["n"],
+        step=step,
+        course=_without_gaps(
+            rows(
+                f"select date_trunc('{step}', reporting_date)::date as start, {MEASURES} "
+                f"from cost_per_day where {IN_PERIOD} group by all order by all"
+            ),
+            step,
+        ),
+        cuts=[cut(*parts) for parts in CUTS],
+        budgets=rows(BUDGETS),
+        movers=rows(MOVERS),
+        savings=rows(SAVINGS),
+        anomalies=rows(ANOMALIES),
+        performance=rows(PERFORMANCE),
+        coverage=rows(COVERAGE),
+        quality=one(QUALITY),
+        proofs=prove(connection),
+    )
+
+
+def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> Period:
+    recorded = connection.execute("select min(reporting_date), max(reporting_date) from cost_per_day").fetchall()[0]
+    if recorded[0] is None:
+        raise LedgerError("no call was recorded yet")
+    period = Period(first or recorded[0], last or max(recorded[1], first or recorded[1]))
+    if period.last < period.first:
+        raise ArgumentError("--to", f"({period.last}) is before --from ({period.first})")
+    return period
+
+
+def _step(period: Period) -> str:
+    if period.days <= MOST_COLUMNS:
+        return "day"
+    return "week" if period.days <= 7 * MOST_COLUMNS else "month"
+
+
+def _without_gaps(course: list[Row], step: str) -> list[Row]:
+    """A day on which nothing was recorded is a column too."""
+    by_start = {row["start"]: row for row in course}
+    start, last = course[0]["start"], course[-1]["start"]
+    whole: list[Row] = []
+    while start <= last:
+        whole.append(by_start.get(start) or {"start": start, "requests": 0, "cost_usd": Decimal(0)})
+        if step == "month":
+            start = (start + timedelta(days=31)).replace(day=1)
+        else:
+            start += timedelta(days=7 if step == "week" else 1)
+    return whole
