@@ -188,6 +188,15 @@ def test_an_empty_ledger_is_told(tmp_path: Path) -> None:
         write_report(home, tmp_path / "page.html")
 
 
+def test_a_warehouse_of_another_version_is_told(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.open()
+    with duckdb.connect(home.warehouse_database) as connection:
+        connection.execute("create table cost_per_day (reporting_date date)")
+    with pytest.raises(LedgerError, match="of another version; `llm-cost build` renews it"):
+        write_report(home, tmp_path / "page.html", date(2026, 11, 2), date(2026, 11, 2))
+
+
 def test_the_command_writes_one_file_and_overwrites_none(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "november.html"
     done = llm_cost("report", str(file), "--from", "2026-11-02", "--home", str(home.root))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from tracking.durable_files import replace_file
 from tracking.errors import LedgerError
@@ -29,12 +29,12 @@ def write_report(home: Home, path: Path, first: date | None = None, last: date |
         ArgumentError: the period ends before it begins.
         LedgerError: nothing was published yet, no call was recorded in the period, or the file cannot be written.
     """
-    with open_warehouse(home) as connection:
-        try:
+    try:
+        with open_warehouse(home) as connection:
             figures = read_figures(connection, first, last)
-        except duckdb.CatalogException as error:
-            raise LedgerError(f"{home.warehouse_database} is of another version; `llm-cost build` renews it") from error
-    content = rendered(figures, home.settings().reporting_timezone)
+        content = rendered(figures, home.settings().reporting_timezone)
+    except (duckdb.CatalogException, duckdb.BinderException, UndefinedError) as error:
+        raise LedgerError(f"{home.warehouse_database} is of another version; `llm-cost build` renews it") from error
     try:
         replace_file(path, content.encode())
     except OSError as error:
