@@ -192,7 +192,7 @@ def test_a_warehouse_of_another_version_is_told(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.open()
     with duckdb.connect(home.warehouse_database) as connection:
-        connection.execute("create table cost_per_day (reporting_date date)")
+        connection.execute("create table cost_per_day as select date '2026-11-02' as reporting_date")
     with pytest.raises(LedgerError, match="of another version; `llm-cost build` renews it"):
         write_report(home, tmp_path / "page.html", date(2026, 11, 2), date(2026, 11, 2))
 
