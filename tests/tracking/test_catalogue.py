@@ -1,14 +1,14 @@
 """Our arithmetic against genai-prices' own, on every model it knows: equal to the last digit, or wrong."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 
 import pytest
+from catalogued import NOON, instants_around_every_change, prices_of, tier_starts
 from genai_prices import Usage as CatalogueUsage
 from genai_prices.data import providers
-from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices, TimeOfDateConstraint
+from genai_prices.types import ModelInfo, Provider
 from genai_prices.units import _get_registry
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,42 +24,10 @@ BORROWED = [
     if lender.id in (provider.fallback_model_providers or ())
     for model in lender.models
 ]
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def constraints_of(model: ModelInfo) -> Iterator[object]:
-    if isinstance(model.prices, list):
-        yield from (conditional.constraint for conditional in model.prices)
-    yield from (variant.constraint for variant in model.price_variants or ())
-
-
-def instants_around_every_change(model: ModelInfo) -> set[datetime]:
-    instants = {NOON}
-    for constraint in constraints_of(model):
-        if isinstance(constraint, StartDateConstraint):
-            midnight = datetime.combine(constraint.start_date, datetime.min.time(), UTC)
-            instants |= {midnight - MICROSECOND, midnight}
-    for constraint in constraints_of(model):
-        if isinstance(constraint, TimeOfDateConstraint):
-            for moment in (constraint.start_time, constraint.end_time):
-                boundary = datetime.combine(max(instants).date(), moment.replace(tzinfo=None), moment.tzinfo or UTC)
-                instants |= {boundary - MICROSECOND, boundary}
-    return instants
 
 
 def contexts_of(model: ModelInfo) -> list[dict[str, str]]:
     return [{}, {"service_tier": "no-such-tier"}, *(dict(variant.when) for variant in model.price_variants or ())]
-
-
-def prices_of(model: ModelInfo) -> list[ModelPrice]:
-    prices = [model.prices] if isinstance(model.prices, ModelPrice) else [each.prices for each in model.prices]
-    return prices + [variant.prices for variant in model.price_variants or ()]
-
-
-def tier_starts(model: ModelInfo) -> set[int]:
-    rates = [rate for prices in prices_of(model) for rate in vars(prices).values() if isinstance(rate, TieredPrices)]
-    return {tier.start for rate in rates for tier in rate.tiers}
 
 
 def priced_units(model: ModelInfo) -> list[str]:

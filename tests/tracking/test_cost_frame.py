@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from catalogued import MICROSECOND, NOON, instants_around_every_change, tier_starts
 from genai_prices.data import providers
-from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices, TimeOfDateConstraint
+from genai_prices.types import ModelInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +24,6 @@ from tracking.price_overrides import PriceOverrides
 from tracking.rate_card import Rate, RateCard
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 MODELS = [
     (provider.id, model)
     for provider in providers
@@ -114,35 +112,13 @@ def own_prices(tmp_path: Path) -> CostCalculator:
     return CostCalculator(PriceOverrides.load(path))
 
 
-def constraints_of(model: ModelInfo) -> Iterator[object]:
-    if isinstance(model.prices, list):
-        yield from (conditional.constraint for conditional in model.prices)
-    yield from (variant.constraint for variant in model.price_variants or ())
-
-
-def instants_around_every_change(model: ModelInfo) -> list[datetime]:
-    instants = {NOON}
-    for constraint in constraints_of(model):
-        if isinstance(constraint, StartDateConstraint):
-            midnight = datetime.combine(constraint.start_date, datetime.min.time(), UTC)
-            instants |= {midnight - MICROSECOND, midnight}
-    for constraint in constraints_of(model):
-        if isinstance(constraint, TimeOfDateConstraint):
-            for moment in (constraint.start_time, constraint.end_time):
-                boundary = datetime.combine(max(instants).date(), moment.replace(tzinfo=None), moment.tzinfo or UTC)
-                instants |= {boundary - MICROSECOND, boundary}
-    return sorted(instants)
-
-
 def tiers_of(model: ModelInfo) -> list[str | None]:
     named = {variant.when.get("service_tier") for variant in model.price_variants or ()}
     return [None, *sorted(name for name in named if name)]
 
 
 def input_sizes(model: ModelInfo) -> set[int]:
-    sets = [model.prices] if isinstance(model.prices, ModelPrice) else [each.prices for each in model.prices]
-    rates = [rate for prices in sets for rate in vars(prices).values() if isinstance(rate, TieredPrices)]
-    return {1_234_567} | {tier.start + more for rate in rates for tier in rate.tiers for more in (0, 1)}
+    return {1_234_567} | {start + more for start in tier_starts(model) for more in (0, 1)}
 
 
 def test_every_model_of_the_catalogue_at_every_change_and_tier_boundary() -> None:
@@ -160,7 +136,7 @@ def test_every_model_of_the_catalogue_at_every_change_and_tier_boundary() -> Non
             reasoning_tokens=111,
         )
         for provider, model in MODELS
-        for at in instants_around_every_change(model)
+        for at in sorted(instants_around_every_change(model))
         for service_tier in tiers_of(model)
         for tokens in input_sizes(model)
     ]
@@ -199,7 +175,7 @@ def rows_of_usage(draw: st.DrawFn) -> dict[str, Any]:
     provider, model = draw(st.sampled_from(MODELS))
     named = draw(st.sampled_from([model.id] * 9 + ["no-such-model", None, " "]))
     minutes = st.integers(0, 3 * 365 * 1440).map(lambda minute: NOON - timedelta(minutes=minute))
-    at = draw(st.sampled_from(instants_around_every_change(model)) | minutes)
+    at = draw(st.sampled_from(sorted(instants_around_every_change(model))) | minutes)
     other_units = [None] * 9 + ['{"web_searches":3}', '{"audio_seconds":12.5}', '{"input_audio_tokens":5}', "{}"]
     return row(
         draw(st.sampled_from([provider] * 19 + [None])),
