@@ -35,7 +35,8 @@ CHROMIUM_ARGUMENTS = [
 ]
 GROUPS = ("inputs", "ledger", "staging", "intermediate", "marts_cost", "marts_quality", "marts_usage", "published")
 SECONDS = 1000
-RUN_SECONDS = 400
+START_SECONDS = 300
+RUN_SECONDS = 900
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
@@ -66,7 +67,7 @@ def url(home: Home, empty_directory: Path) -> Iterator[str]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=empty_directory, start_new_session=True)
     try:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), 90, log)
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), START_SECONDS, log)
         assert f"http://127.0.0.1:{port}" in log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -78,8 +79,8 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(viewport={"width": 2400, "height": 1200})
-        page.set_default_timeout(60 * SECONDS)
-        expect.set_options(timeout=30 * SECONDS)
+        page.set_default_timeout(120 * SECONDS)
+        expect.set_options(timeout=120 * SECONDS)
         yield page
         browser.close()
 
