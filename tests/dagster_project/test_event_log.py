@@ -1,6 +1,5 @@
 """The event log that opens its files once: what others see of it, and what it leaves open."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -34,7 +33,7 @@ def runs(instance: dg.DagsterInstance) -> Path:
 
 def open_databases(instance: dg.DagsterInstance) -> set[str]:
     """Of this process, as the kernel says."""
-    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    links = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return {Path(link).stem for link in links if link.startswith(f"{runs(instance)}/") and link.endswith(".db")}
 
 

@@ -161,6 +161,7 @@ def open_graph(page: Page, url: str) -> None:
     page.goto(f"{url}/asset-groups")
     for group in GROUPS:
         expect(page.get_by_text(group, exact=True).last).to_be_visible()
+    expect(page.get_by_text("fetching statuses")).to_have_count(0)
 
 
 def finished_run(url: str, job: str) -> dict[str, Any] | None:
