@@ -155,7 +155,7 @@ def test_every_asset_says_how_long_it_took(refreshed: Refreshed) -> None:
     for asset in ("ledger/segments", "cost_per_user", "published_warehouse"):
         shown = refreshed.metadata(asset)
         assert shown["seconds"] >= 0
-        assert shown["median_seconds"] is None, "there was no run before"
+        assert "median_seconds" not in shown, "there was no run before"
 
 
 def test_charts_name_no_user(refreshed: Refreshed) -> None:

@@ -113,6 +113,7 @@ def test_a_person_refreshes_looks_and_rebuilds_three_days(url: str, home: Home, 
 
     page.goto(f"{url}/assets/cost_per_day")
     expect(page.get_by_text("What each day cost", exact=False).first).to_be_visible()
+    expect(page.get_by_text("follows_the_ledger").first).to_be_visible()
     page.screenshot(path=artifacts / "dagster-5-asset.png")
     page.goto(f"{url}/assets/published_warehouse")
     chart = page.locator("img[src^='data:image/svg+xml;base64']").first
