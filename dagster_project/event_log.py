@@ -64,7 +64,9 @@ class EventLog(SqliteEventLogStorage):
             yield connection
 
     def _engine(self, shard: str) -> Engine:
-        if shard not in self._engines or not Path(self.path_for_shard(shard)).exists():
+        if shard in self._engines and not Path(self.path_for_shard(shard)).exists():
+            self._engines.pop(shard).dispose()
+        if shard not in self._engines:
             self._engines[shard] = self._open(shard)
         self._engines.move_to_end(shard)
         while len(self._engines) > OPEN_FILES:

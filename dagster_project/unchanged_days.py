@@ -13,16 +13,20 @@ DATED = "reporting_date"
 def read_otherwise(home: Home) -> list[str]:
     """Each report by date whose rows, on dates that no changed day of the ledger falls on, are not those published.
 
-    What is built beside what is published; `["cost_per_day 2026-11-02"]`, none where nothing was published yet. Call it
-    while holding the build lock, before publishing.
+    What is built beside what is published; `["cost_per_day 2026-11-02"]`, none where nothing that can be read was
+    published yet. Call it while holding the build lock, before publishing.
     """
     if not home.warehouse_database.exists():
         return []
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for name, file in (("built", home.build_database), ("published", home.warehouse_database)):
-            connection.execute(f"attach {literal(str(file))} as {name} (read_only)")
-        changed = _changed_dates(connection)
+        connection.execute(f"attach {literal(str(home.build_database))} as built (read_only)")
+        try:
+            connection.execute(f"attach {literal(str(home.warehouse_database))} as published (read_only)")
+            changed = _changed_dates(connection)
+        except duckdb.Error:
+            # What is published is spoilt, or not ours: to publish mends it.
+            return []
         return [
             f"{report} {day}"
             for report in _comparable_reports(connection)

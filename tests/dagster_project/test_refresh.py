@@ -194,6 +194,8 @@ def test_a_report_that_changed_where_the_ledger_did_not_is_named(refreshed: Refr
     with duckdb.connect(home.build_database) as connection:
         connection.execute("update ledger.segments set fingerprint = 'another' where usage_date = '2026-11-06'")
     assert read_otherwise(home) == ["cost_per_model_day 2026-11-09"], "a changed day may read otherwise"
+    home.warehouse_database.write_bytes(b"spoilt")
+    assert read_otherwise(home) == []
     home.warehouse_database.unlink()
     assert read_otherwise(home) == []
 
