@@ -15,7 +15,7 @@ from tests.benchmarks.timing import table
 from tracking.home import Home
 from warehouse.dbt import dbt_arguments, dbt_command, dbt_environment
 
-ROUNDS = 1
+ROUNDS = 3
 DEMO = [sys.executable, "-m", "warehouse", "demo", "--home"]
 EXECUTE = [sys.executable, "-m", "dagster", "job", "execute", "-m"]
 REFRESH = [*EXECUTE, "dagster_project.definitions", "-j", "refresh"]
