@@ -3,9 +3,7 @@
 import os
 import sys
 
-import dagster as dg
-
-from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.dagster_home import instance_of, prepare_dagster_home
 from dagster_project.days import sealed_days
 from dagster_project.manifest import prepared_manifest
 from dagster_project.reported_days import report_changed_days
@@ -37,7 +35,7 @@ def main(root: str, port: str | None = None) -> None:
 
 def _tell_of_sealed_days(home: Home) -> None:
     """Days that were sealed before Dagster was there, on the command line say, are seen from the first look."""
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+    with instance_of(home) as instance:
         report_changed_days(instance, sealed_days(home), instance.report_runless_asset_event)
 
 

@@ -16,8 +16,9 @@ Bars = Sequence[tuple[str, Decimal | int]]
 WIDTH = 620
 HEIGHT = 120
 ROW = 18
+LABELS = 240
 COLUMNS = 31
-ROWS = 8
+ROWS = 7
 """As many as fit into a text that is shown at once: a month, and the largest few."""
 
 # Readable on the light and on the dark theme.
@@ -45,8 +46,8 @@ def bar_chart(title: str, bars: Bars) -> dg.MarkdownMetadataValue | None:
     highest = _highest(bars)
     if highest is None:
         return None
-    lengths = [round(WIDTH * max(Decimal(value), Decimal(0)) / highest) for _, value in bars]
-    path = "".join(f"M0 {ROW * index + 26}h{length}" for index, length in enumerate(lengths))
+    lengths = [round((WIDTH - LABELS) * max(Decimal(value), Decimal(0)) / highest) for _, value in bars]
+    path = "".join(f"M{LABELS} {ROW * index + 26}h{length}" for index, length in enumerate(lengths))
     texts = [(12, title)] + [
         (ROW * index + 30, f"{label}: {_rounded(Decimal(value))}") for index, (label, value) in enumerate(bars)
     ]

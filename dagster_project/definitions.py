@@ -1,5 +1,8 @@
 """What Dagster loads. It only assembles what `defs/` holds."""
 
+from functools import cache
+from pathlib import Path
+
 import dagster as dg
 
 from dagster_project.defs.alerts import failed_runs, send_alerts_job
@@ -31,7 +34,13 @@ from tracking.settings import ProcessSettings
 @dg.definitions
 def definitions() -> dg.Definitions:
     """Everything on the home that `LLM_COST_HOME` names, else ./llm-cost-data."""
-    home = Home(ProcessSettings().home)
+    return _definitions_on(Home(ProcessSettings().home).root)
+
+
+@cache
+def _definitions_on(root: Path) -> dg.Definitions:
+    """Made once in a process: to execute a job Dagster asks for them six times."""
+    home = Home(root)
     home.open()
     manifest = prepared_manifest(home)
     models = dbt_models(manifest)

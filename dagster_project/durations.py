@@ -17,9 +17,9 @@ class Durations:
         self._instance = context.instance
 
     def of(self, key: dg.AssetKey, seconds: float) -> dict[str, Any]:
-        """Metadata for a materialization that took so long: its seconds, and the median of those before it."""
+        """Metadata for a materialization that took so long: its seconds, and the median of those before it if any."""
         earlier = self._earlier(key)
-        return {SECONDS: round(seconds, 3), "median_seconds": round(median(earlier), 3) if earlier else None}
+        return {SECONDS: round(seconds, 3)} | ({"median_seconds": round(median(earlier), 3)} if earlier else {})
 
     def _earlier(self, key: dg.AssetKey) -> list[float]:
         records = self._instance.fetch_materializations(key, limit=RUNS).records

@@ -1,6 +1,7 @@
 """The rows of the ledger by UTC day, and how a range of days is built anew."""
 
 import hashlib
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -11,7 +12,9 @@ import dagster as dg
 from dagster_project.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.days import DAYS, sealed_days
 from dagster_project.defs.ledger import SEGMENTS
+from dagster_project.durations import Durations
 from dagster_project.failures import explained, failure, listed
+from dagster_project.reported_days import USAGE
 from dagster_project.resources import LedgerHome
 from dagster_project.translator import ROWS, LedgerTranslator
 from tracking.home import Home
@@ -42,6 +45,7 @@ def usage_by_day(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     )
     def usage_by_day(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> Iterator[dg.MaterializeResult]:
         home = ledger_home.home
+        started = time.monotonic()
         chosen = [date.fromisoformat(partition) for partition in context.partition_keys]
         with explained():
             _require_whole(home, chosen)
@@ -51,7 +55,7 @@ def usage_by_day(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         for day in chosen:
             metadata = days[day].metadata if day in days else {ROWS: 0}
             context.add_asset_metadata(metadata, partition_key=day.isoformat())
-        yield dg.MaterializeResult()
+        yield dg.MaterializeResult(metadata=Durations(context).of(USAGE, time.monotonic() - started))
 
     return usage_by_day
 

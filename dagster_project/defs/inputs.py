@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from dagster_project.defs.ledger import FROM_THE_MANIFEST
 from dagster_project.failures import explained
@@ -13,7 +14,9 @@ from dagster_project.translator import ROWS, LedgerTranslator
 from tracking import catalogue
 from tracking.home import Home
 from tracking.price_overrides import PriceOverrides
-from warehouse.dimensions import NAMED, read_names
+from warehouse.budgets import create_budgets
+from warehouse.dimensions import create_names
+from warehouse.invoices import create_invoices
 
 FILES = {
     "models": "prices.toml",
@@ -36,24 +39,29 @@ def inputs(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         ],
     )
     def inputs(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> Iterator[dg.MaterializeResult]:
+        home = ledger_home.home
+        with explained():
+            rows, prices = _rows(home), _catalogue(home)
         for key in sorted(context.selected_asset_keys):
-            with explained():
-                metadata = _metadata(ledger_home.home, key.path[-1])
+            name = key.path[-1]
+            metadata = {ROWS: rows[name]} if name in rows else {}
+            metadata |= prices if name == "models" else {}
+            metadata |= _files(home.root / FILES[name]) if name in FILES else {}
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return inputs
 
 
-def _metadata(home: Home, name: str) -> dict[str, Any]:
-    if name == "models":
-        return _catalogue(home) | _files(home.prices_toml)
-    if name in NAMED:
-        names, unusable = read_names(home.root / FILES[name], NAMED[name])
-        return {ROWS: len(names), "unusable_lines": len(unusable)} | _files(home.root / FILES[name])
-    if name == "unusable_names":
-        read = (read_names(home.root / FILES[stem], column) for stem, column in NAMED.items())
-        return {ROWS: sum(len(unusable) for _, unusable in read)}
-    return _files(home.root / FILES[name]) if name in FILES else {}
+def _rows(home: Home) -> dict[str, int]:
+    """By source, what the build will read of it: by the functions of the build, so the same is refused here."""
+    with duckdb.connect() as connection:
+        connection.execute("create schema ledger")
+        for create in (create_names, create_budgets, create_invoices):
+            create(connection, home)
+        tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'ledger'").fetchall()
+        return {
+            name: connection.execute(f'select count(*) from ledger."{name}"').fetchall()[0][0] for (name,) in tables
+        }
 
 
 def _catalogue(home: Home) -> dict[str, Any]:
@@ -61,7 +69,7 @@ def _catalogue(home: Home) -> dict[str, Any]:
     overrides = PriceOverrides.load(home.prices_toml)
     return {
         "catalogue": catalogue.source_version(),
-        "models": sum(1 for _ in catalogue.every_model()),
+        ROWS: sum(1 for _ in catalogue.every_model()),
         "own_prices": not overrides.is_empty,
         "prices_used": sum(1 for _ in home.prices.glob("*.json")),
     }

@@ -58,7 +58,7 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         metadata = _segments_metadata(report, list(days.values())) | Durations(context).of(SEGMENTS, seconds)
         yield dg.MaterializeResult(asset_key=SEGMENTS, metadata=metadata)
         for key in context.selected_asset_keys - {SEGMENTS}:
-            yield dg.MaterializeResult(asset_key=key, metadata={ROWS: _findings(home, key.path[-1])})
+            yield dg.MaterializeResult(asset_key=key, metadata=_findings(home, key.path[-1]))
         yield from checks
 
     return sealed_ledger
@@ -88,6 +88,9 @@ def _segments_metadata(report: SealReport, days: list[SealedDay]) -> dict[str, A
     }
 
 
-def _findings(home: Home, name: str) -> int:
+def _findings(home: Home, name: str) -> dict[str, int]:
     with Manifest(home) as manifest:
-        return len(manifest.conflicts() if name == "conflicts" else manifest.quarantined())
+        if name == "conflicts":
+            return {ROWS: len(manifest.conflicts())}
+        lines = manifest.quarantined()
+    return {ROWS: len(lines), "bytes": sum(line.length for line in lines)}

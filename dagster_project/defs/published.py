@@ -14,6 +14,7 @@ from dagster_project.measures import CHART, as_metadata, measures_by_relation
 from dagster_project.resources import LedgerHome
 from dagster_project.tables import table
 from dagster_project.translator import FOLLOWS_THE_LEDGER, OWNERS, ROWS
+from dagster_project.unchanged_days import read_otherwise
 from tracking.home import Home
 from warehouse.housekeeping import tidy
 from warehouse.locks import building
@@ -24,6 +25,15 @@ WAREHOUSE = dg.AssetKey("published_warehouse")
 
 # The hourly refresh may miss once; after a night without one, somebody has to look.
 FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=2), fail_window=timedelta(hours=12))
+
+UNCHANGED = dg.AssetCheckSpec(
+    "unchanged_days_read_as_before",
+    asset=WAREHOUSE,
+    description=(
+        "Where the ledger's days are what they were, the reports built now have the rows of those they replace: "
+        "to build again gives the same."
+    ),
+)
 
 
 def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
@@ -37,6 +47,7 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
         owners=OWNERS,
         pool=BUILD_DATABASE_POOL,
         freshness_policy=FRESHNESS,
+        check_specs=[UNCHANGED],
         automation_condition=FOLLOWS_THE_LEDGER,
         description=(
             "All reports in one DuckDB file, put in place of the last one atomically: no reader waits, none fails. "
@@ -48,6 +59,7 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
         started = time.monotonic()
         with building(home), explained():
             proofs = _proven(home)
+            different = read_otherwise(home)
             publish(home)
             measures = measures_by_relation(home.warehouse_database)
             tidy(home)
@@ -59,7 +71,8 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "bytes": home.warehouse_database.stat().st_size,
                 "path": dg.MetadataValue.path(home.warehouse_database),
                 **Durations(context).of(WAREHOUSE, time.monotonic() - started),
-            }
+            },
+            check_results=[_unchanged_result(different)],
         )
 
     return published_warehouse
@@ -78,6 +91,21 @@ def _proven(home: Home) -> list[CutProof]:
             "Materialize the models, or run `refresh`: it builds every day that changed.",
         )
     return proofs
+
+
+def _unchanged_result(different: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=UNCHANGED.name,
+        passed=not different,
+        # Published all the same: they are proven to sum to the ledger, and other models may say it otherwise.
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"other rows than before: {listed(different)}; right after an update of this package alone"
+            if different
+            else None
+        ),
+        metadata={"different": len(different)},
+    )
 
 
 def _chart_of_days(measures: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -38,10 +38,22 @@ def test_the_highest_column_is_as_high_as_there_is_room_and_the_others_in_propor
     assert [part.split("v-")[1] for part in path.split("M")[1:]] == ["40", "80", "0", "0"]
 
 
+def test_the_longest_bar_fills_what_labels_leave_and_the_others_are_in_proportion() -> None:
+    svg = drawing(bar_chart("USD", [("a", 100), ("b", 50), ("c", -5)]))
+    path = next(svg.iter("{http://www.w3.org/2000/svg}path")).attrib["d"]
+    starts, lengths = zip(*(part.split("h") for part in path.split("M")[1:]), strict=True)
+    assert lengths == ("380", "190", "0")
+    assert {start.split()[0] for start in starts} == {f"{int(svg.attrib['width']) - 380}"}
+
+
 def test_names_are_text_and_never_markup() -> None:
-    svg = drawing(bar_chart("USD by llm", [("<script>&", Decimal(2)), *[(f"claude-sonnet-{n}", n) for n in range(20)]]))
+    svg = drawing(
+        bar_chart(
+            "USD by llm", [("<script>&", Decimal(2)), *[(f"claude-sonnet-4-5-20250929-{n}", n) for n in range(20)]]
+        )
+    )
     assert texts(svg)[1] == "<script>&: 2"
-    assert len(texts(svg)) == 9
+    assert len(texts(svg)) == 8
 
 
 @pytest.mark.parametrize("bars", [[], [("a", Decimal(0))], [("a", Decimal(-1))]])

@@ -10,7 +10,7 @@ import pytest
 
 import dagster_project.manifest
 import warehouse.dbt
-from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.dagster_home import instance_of, prepare_dagster_home
 from dagster_project.manifest import prepared_manifest
 from tracking.home import Home
 from warehouse.dbt import PROJECT, BuildError, dbt_arguments
@@ -82,6 +82,7 @@ def test_every_dbt_test_of_a_model_or_source_is_a_blocking_check(prepared: Home,
         "nothing_is_quarantined",
         "ledger_verifies",
         "reports_sum_to_ledger",
+        "unchanged_days_read_as_before",
         "every_sealed_day_is_published",
         "calls_are_priced",
         "budgets_are_kept",
@@ -180,7 +181,7 @@ def test_a_project_that_cannot_be_parsed_is_one_clear_error(
 def test_the_dagster_home_is_made_once_and_then_left_alone(tmp_path: Path) -> None:
     home = Home(tmp_path)
     prepare_dagster_home(home)
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+    with instance_of(home) as instance:
         assert not instance.telemetry_enabled
         assert instance.global_op_concurrency_default_limit == 1
         assert instance.run_monitoring_enabled

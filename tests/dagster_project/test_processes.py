@@ -17,14 +17,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dagster_project.dagster_home import prepare_dagster_home
+from dagster_project.dagster_home import instance_of, prepare_dagster_home
 from tracking.home import Home
 from warehouse.locks import building
 from warehouse.reading import open_warehouse
 
 pytestmark = pytest.mark.slow
 
-SECONDS_TO_FINISH = 400
+SECONDS_TO_FINISH = 900
 REFRESHES = dg.RunsFilter(job_name="refresh")
 """What was launched here, and not what a schedule of the daemon did at some minute of the night."""
 DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deploy"
@@ -90,7 +90,7 @@ def test_two_runs_at_once_both_succeed_and_a_killed_one_is_healed_by_the_next(
     configuration = home.dagster / "dagster.yaml"
     configuration.write_text(configuration.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 2"))
     log = home.root / "daemon.log"
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance, daemon(home):
+    with instance_of(home) as instance, daemon(home):
         launches = [start_launch(home), start_launch(home)]
         assert [launch.wait() for launch in launches] == [0, 0]
         statuses = wait_for(lambda: all_finished(instance, 2), "two runs", log)
@@ -177,7 +177,7 @@ def test_the_server_deployment_runs_a_refresh_on_postgresql(
     for name, value in postgres.items():
         monkeypatch.setenv(name, value)
     log = home.root / "daemon.log"
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance, daemon(home, postgres):
+    with instance_of(home) as instance, daemon(home, postgres):
         assert "postgres" in type(instance.event_log_storage).__module__
         assert start_launch(home, postgres).wait() == 0
         assert wait_for(lambda: all_finished(instance, 1), "a run", log) == [dg.DagsterRunStatus.SUCCESS]

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from dagster_project.manifest import prepared_manifest
+from dagster_project.unchanged_days import read_otherwise
 from tracking.home import Home
 from warehouse.build import build
 from warehouse.dbt import PROJECT, models_changed
@@ -105,6 +107,7 @@ def test_refresh_materializes_every_asset(refreshed: Refreshed) -> None:
 def test_every_check_passes_but_the_one_that_warns(refreshed: Refreshed) -> None:
     checks = {check.check_name for check in refreshed.result.get_asset_check_evaluations()}
     assert {"segment_files_are_whole", "reports_sum_to_ledger", "sums_to_ledger_cost_per_day_"} <= checks
+    assert "unchanged_days_read_as_before" in checks
     assert "source_unique_ledger_segments_usage_date" in checks
     # Every seventh call is of a model without a price, which is more than a report should be silent about.
     assert failed_checks(refreshed.result) == {"calls_are_priced"}
@@ -152,7 +155,7 @@ def test_every_asset_says_how_long_it_took(refreshed: Refreshed) -> None:
     for asset in ("ledger/segments", "cost_per_user", "published_warehouse"):
         shown = refreshed.metadata(asset)
         assert shown["seconds"] >= 0
-        assert shown["median_seconds"] is None, "there was no run before"
+        assert "median_seconds" not in shown, "there was no run before"
 
 
 def test_charts_name_no_user(refreshed: Refreshed) -> None:
@@ -177,6 +180,24 @@ def test_one_model_can_be_materialized_alone(
     result = job.execute_in_process(asset_selection=[dg.AssetKey("cost_per_day")])
     assert materialized(result) == {"cost_per_day"}
     assert {check.asset_key.to_user_string() for check in result.get_asset_check_evaluations()} == {"cost_per_day"}
+
+
+def test_a_report_that_changed_where_the_ledger_did_not_is_named(refreshed: Refreshed) -> None:
+    home = Home(refreshed.built.root.with_name("reread"))
+    shutil.copytree(refreshed.built.root, home.root)
+    assert read_otherwise(home) == []
+    with duckdb.connect(home.build_database) as connection:
+        connection.execute("update cost_per_user_day set requests = requests + 1 where reporting_date = '2026-11-05'")
+        connection.execute("delete from cost_per_model_day where reporting_date = '2026-11-09'")
+        connection.execute("alter table error_rates_daily rename share_of_requests to renamed")
+    assert read_otherwise(home) == ["cost_per_model_day 2026-11-09", "cost_per_user_day 2026-11-05"]
+    with duckdb.connect(home.build_database) as connection:
+        connection.execute("update ledger.segments set fingerprint = 'another' where usage_date = '2026-11-06'")
+    assert read_otherwise(home) == ["cost_per_model_day 2026-11-09"], "a changed day may read otherwise"
+    home.warehouse_database.write_bytes(b"spoilt")
+    assert read_otherwise(home) == []
+    home.warehouse_database.unlink()
+    assert read_otherwise(home) == []
 
 
 def test_an_empty_ledger_is_refreshed(make_home: MakeHome, refresh: Refresh) -> None:
