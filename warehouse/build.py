@@ -32,8 +32,8 @@ class BuildReport:
     seconds: float
 
 
-def build(home: Home, *, full_refresh: bool = False, as_of: date | None = None) -> BuildReport:
-    """Bring every report up to date with everything recorded so far; budgets stand as at the end of day `as_of`.
+def build(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> BuildReport:
+    """Bring every report up to date with everything recorded so far; budgets stand as at the end of the `status_date`.
 
     Raises:
         LedgerError: the home cannot be used.
@@ -44,7 +44,7 @@ def build(home: Home, *, full_refresh: bool = False, as_of: date | None = None) 
     compact_closed_days(home)
     with building(home):
         prepare(home)
-        dbt = run_dbt(home, full_refresh=full_refresh, as_of=as_of)
+        dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
         publish(home)
         tidy(home)
     return BuildReport(sealed, dbt, time.monotonic() - started)

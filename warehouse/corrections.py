@@ -10,11 +10,12 @@ Row = dict[str, Any]
 
 COUNTERS = (*TOKEN_COUNTS, "token_count")
 AMOUNTS = ("cost_usd", "provider_cost_usd")
+LAST_SAID = ("pricing_status", "price_id", "status", "error_type")
 
 
 def corrected(row: Row, correction: Row) -> Row:
     """The row with one correction applied; what neither knows stays NULL."""
-    standing = {**row, "pricing_status": correction["pricing_status"], "price_id": correction["price_id"]}
+    standing = {**row, **{name: correction[name] for name in LAST_SAID}}
     with localcontext(EXACT):
         for name in (*COUNTERS, *AMOUNTS):
             if correction[name] is not None:

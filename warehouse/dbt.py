@@ -51,13 +51,15 @@ def dbt_environment(home: Home) -> dict[str, str]:
     }
 
 
-def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False, as_of: date | None = None) -> list[str]:
+def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False, status_date: date | None = None) -> list[str]:
     """The arguments of the one dbt command a build consists of.
 
     Unit tests are left out: they test the models' code, not the data, and are run where the code is tested. Exposures
     are nothing to build.
     """
-    known = {"reporting_timezone": reporting_timezone} | ({"as_of": as_of.isoformat()} if as_of else {})
+    known = {"reporting_timezone": reporting_timezone} | (
+        {"status_date": status_date.isoformat()} if status_date else {}
+    )
     arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(known)]
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
 
@@ -90,7 +92,7 @@ def _built_with(home: Home) -> Path:
     return home.dbt / "built_with.sha256"
 
 
-def run_dbt(home: Home, *, full_refresh: bool = False, as_of: date | None = None) -> DbtReport:
+def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> DbtReport:
     """Build and test every model: the changed days, or all of them where the models themselves changed.
 
     Raises:
@@ -100,7 +102,7 @@ def run_dbt(home: Home, *, full_refresh: bool = False, as_of: date | None = None
     results_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     results_file.unlink(missing_ok=True)
     full_refresh = full_refresh or models_changed(home)
-    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh, as_of=as_of)
+    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh, status_date=status_date)
     completed = subprocess.run(  # noqa: S603
         dbt_command(arguments),
         env=os.environ | dbt_environment(home),

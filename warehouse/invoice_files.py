@@ -77,6 +77,8 @@ def read_invoice(path: Path) -> Invoice:
         raise LedgerError(f"{path}: {field}: {reason}") from None
     except ValueError as error:
         raise LedgerError(f"{path}: {error}") from None
+    except RecursionError:
+        raise LedgerError(f"{path} is nested too deeply to be an invoice") from None
 
 
 def _amount(value: object, per_usd: int = 1) -> Amount:

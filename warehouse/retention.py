@@ -128,11 +128,14 @@ def _expired(home: Home, segments: list[Segment], *, rows: bool) -> ExpiredDay:
 def _findings(home: Home, manifest: Manifest, segments: list[Segment]) -> tuple[set[str], set[str]]:
     """What the manifest notes of rows that go: the conflicting among them, and those superseded before they were."""
     files = [home.usage / segment.file for segment in segments]
+    superseded: set[str] = set()
     conflicting = [conflict.record_id for conflict in manifest.conflicts()]
     rows = pl.scan_parquet(files, schema=pl.Schema({"record_id": pl.String}), extra_columns="ignore", glob=False)
-    gone = rows.filter(pl.col("record_id").is_in(conflicting)).collect()["record_id"]
-    provenances = [Provenance.read(file) for file in files]
-    return set(gone), {name for provenance in provenances if provenance for name in provenance.superseded}
+    gone = set(rows.filter(pl.col("record_id").is_in(conflicting)).collect()["record_id"])
+    for provenance in filter(None, map(Provenance.read, files)):
+        gone |= {conflict.record_id for conflict in provenance.conflicts}
+        superseded |= set(provenance.superseded)
+    return gone, superseded
 
 
 def _remove_prompt_files(home: Home, before: date) -> None:

@@ -56,15 +56,36 @@ def write_segments(
 ) -> list[Segment]:
     """Write rows (USAGE_SCHEMA and `prompt`) of one stretch of a journal, one segment a day.
 
-    What settling it found is kept in the footer of its first segment.
+    A conflict is kept in the footer of the segment that has its row: both leave together. What else settling found, in
+    the first one's.
     """
     by_day = {day: rows.filter(pl.col("usage_date") == day) for day in sorted(rows["usage_date"].unique())}
     provenance = Provenance(stretch.journal, stretch.start, stretch.end, days=tuple(by_day))
-    found = replace(provenance, superseded=tuple(sorted(superseded)), conflicts=tuple(conflicts))
+    found = _by_day_of_row(by_day, conflicts)
     return [
-        _write_day(home, day, day_rows, stretch.name, provenance if number else found)
+        _write_day(
+            home,
+            day,
+            day_rows,
+            stretch.name,
+            replace(
+                provenance,
+                superseded=() if number else tuple(sorted(superseded)),
+                conflicts=tuple(found[day]),
+            ),
+        )
         for number, (day, day_rows) in enumerate(by_day.items())
     ]
+
+
+def _by_day_of_row(by_day: Mapping[date, pl.DataFrame], conflicts: Iterable[Conflict]) -> dict[date, list[Conflict]]:
+    """Conflicts by the day of their row; of a row that was superseded in the same stretch, on the first."""
+    found: dict[date, list[Conflict]] = {day: [] for day in by_day}
+    records = {day: set(rows["record_id"]) for day, rows in by_day.items()} if (noted := list(conflicts)) else {}
+    for conflict in noted:
+        days = (day for day in by_day if conflict.record_id in records[day])
+        found[next(days, min(by_day))].append(conflict)
+    return found
 
 
 def _write_day(home: Home, day: date, rows: pl.DataFrame, name: str, provenance: Provenance) -> Segment:

@@ -183,6 +183,8 @@ def _correction(rival: _Standing, row: Row) -> Row:
         "charge_class": "correction",
         "corrects_record_id": rival.row["record_id"],
         "corrects_pricing_status": rival.counts["pricing_status"],
+        "status": row["status"],
+        "error_type": row["error_type"],
         "finish_reason": row["finish_reason"],
     }
     fields = LLMUsageRecord.model_fields

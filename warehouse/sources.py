@@ -10,6 +10,7 @@ from decimal import Decimal, localcontext
 
 import duckdb
 
+from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.record import EXACT
 from warehouse.manifest import Manifest, Segment
@@ -32,7 +33,12 @@ QUARANTINED = {"journal": "VARCHAR", "start": "BIGINT", "length": "BIGINT", "rea
 
 
 def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Create or replace schema `ledger` from the manifest: never from a glob, so never a half-made file."""
+    """Create or replace schema `ledger` from the manifest: never from a glob, so never a half-made file.
+
+    Raises:
+        LedgerError: the reports would be in a time zone that the engine does not know.
+    """
+    _refuse_unknown_timezone(connection, home)
     with Manifest(home) as manifest:
         # One without rows only remembers that its day was emptied.
         segments = [segment for segment in manifest.segments() if segment.row_count]
@@ -48,6 +54,13 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     create_table(connection, "conflicts", CONFLICTS, [astuple(conflict) for conflict in conflicts])
     create_table(connection, "quarantined", QUARANTINED, [astuple(line) for line in quarantined])
     connection.execute("commit")
+
+
+def _refuse_unknown_timezone(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Python takes the name of any file of the system's zones for one, `localtime` and `right/…` included."""
+    timezone = home.settings().reporting_timezone
+    if connection.execute("select 1 from pg_timezone_names() where name = ?", [timezone]).fetchone() is None:
+        raise LedgerError(f"{home.ledger_toml}: reporting_timezone is {timezone!r}, which DuckDB does not know")
 
 
 def create_table(

@@ -18,7 +18,7 @@ def home(make_home: Callable[[str, int], Home]) -> Home:
     with duckdb.connect(home.warehouse_database) as connection:
         connection.execute(
             "create table budget_status as select 'history' as budget_name, 'month' as period, "
-            "date '2026-11-01' as period_start, date '2026-11-30' as period_end, date '2026-11-20' as as_of, "
+            "date '2026-11-01' as period_start, date '2026-11-30' as period_end, date '2026-11-20' as status_date, "
             "'over' as status, 80 as warn_percent, 100::decimal(38,12) as limit_usd, 120::decimal(38,12) as spent_usd, "
             "null::date as forecast_crossing_on"
         )

@@ -61,6 +61,34 @@ def test_its_docs_describe_every_relation_and_every_column_there_is(home: Home) 
     assert all(exposure["description"] for exposure in described["exposures"].values())
 
 
+@pytest.mark.parametrize(
+    ("exposure", "reader"),
+    [
+        ("command_line", "warehouse/cli"),
+        ("alerts", "warehouse/alerts"),
+        ("sql_cookbook", "docs/sql-cookbook.md"),
+    ],
+)
+def test_an_exposure_names_every_mart_its_reader_reads_and_no_other(home: Home, exposure: str, reader: str) -> None:
+    manifest = json.loads((home.dbt / "target" / "manifest.json").read_text())
+    marts = {node["name"] for node in manifest["nodes"].values() if node["fqn"][1:2] == ["marts"]}
+    place = PROJECT.parent / reader
+    text = "".join(file.read_text(encoding="utf-8") for file in ([place] if place.is_file() else place.rglob("*.py")))
+    (parents,) = (node["depends_on"]["nodes"] for node in manifest["exposures"].values() if node["name"] == exposure)
+    assert {parent.split(".")[-1] for parent in parents} == marts & set(re.findall(r"\w+", text))
+
+
+def test_the_exposure_of_the_proof_names_every_published_cut(home: Home) -> None:
+    manifest = json.loads((home.dbt / "target" / "manifest.json").read_text())
+    cuts = {
+        name
+        for name, node in manifest["nodes"].items()
+        if node["fqn"][1:2] == ["marts"] and node["config"]["meta"].get("cut")
+    }
+    (parents,) = (node["depends_on"]["nodes"] for node in manifest["exposures"].values() if node["name"] == "proof")
+    assert set(parents) == cuts
+
+
 def test_every_mart_states_its_grain_and_has_a_contract(home: Home) -> None:
     models = json.loads((home.dbt / "target" / "manifest.json").read_text())["nodes"].values()
     models = [node for node in models if node["resource_type"] == "model"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from tracking import CostTracker, LLMUsageRecord
+from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
 from warehouse.sources import create_sources
 
@@ -29,7 +29,7 @@ def body(input_tokens: int = 1000, output_tokens: int = 100, **fields: Any) -> d
 
 def record(
     tracker: CostTracker,
-    answer: Mapping[str, Any] | None = None,
+    answer: Mapping[str, Any] | LLMResponse | None = None,
     *,
     user: object = "teacher-1",
     assignment: object = 1,
@@ -37,10 +37,10 @@ def record(
     at: datetime = NOON,
     **options: Any,
 ) -> LLMUsageRecord:
-    from tracking import LLMResponse
-
+    if not isinstance(answer, LLMResponse):
+        answer = LLMResponse.from_provider(body() if answer is None else answer, provider="openai")
     return tracker.record(
-        llm_response=LLMResponse.from_provider(body() if answer is None else answer, provider="openai"),
+        llm_response=answer,
         user=user,
         trackable=("Assignment", assignment),
         request_type="generate_rubric",
@@ -52,8 +52,6 @@ def record(
 
 def record_month(tracker: CostTracker, calls: int = 60) -> list[LLMUsageRecord]:
     """Calls of several users over several days and hours, with rubrics, failures and an unpriced model."""
-    from tracking import LLMResponse
-
     records: list[LLMUsageRecord] = []
     for number in range(calls):
         model = "school-own-grader" if number % 11 == 3 else "gpt-4o-mini" if number % 2 else "gpt-4o"

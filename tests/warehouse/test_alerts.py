@@ -123,8 +123,8 @@ def published(ledger: Home) -> Home:
                     100, 83, date '2026-11-27'),
                 ('music', 'month', date '2026-11-01', date '2026-11-30', date '2026-11-20', 'ok', null, 100, 3, null),
                 ('long ago', 'month', date '2025-11-01', date '2025-11-30', date '2026-11-20', 'over', 80, 1, 2, null)
-            ) as t (budget_name, period, period_start, period_end, as_of, status, warn_percent, limit_usd, spent_usd,
-                forecast_crossing_on);
+            ) as t (budget_name, period, period_start, period_end, status_date, status, warn_percent, limit_usd,
+                spent_usd, forecast_crossing_on);
             create table cost_anomalies as
             select * from (values
                 (date '2026-11-19', 'user', '{USER}', 4.25::decimal(38,12), 0.3::double, 5.0::double, 'volume'),

@@ -276,6 +276,14 @@ def test_dbt_is_told_the_zone_and_whether_to_start_over() -> None:
     assert "--full-refresh" in dbt_arguments("UTC", full_refresh=True)
 
 
+def test_a_zone_that_only_this_system_knows_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.open()
+    home.ledger_toml.write_text(home.ledger_toml.read_text().replace('"UTC"', '"localtime"'))
+    with pytest.raises(LedgerError, match=r"ledger\.toml: reporting_timezone is 'localtime'"):
+        prepare(home)
+
+
 def test_a_build_that_cannot_run_dbt_says_so_in_one_line(
     home: Path, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:

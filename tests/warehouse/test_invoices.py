@@ -83,6 +83,7 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
         ("o.json", {"data": [openai_bucket(NOV_1, {"object": "x"})]}, r"data\.0\.results\.0\.amount: Field required"),
         ("o.json", {"rows": []}, "data is missing"),
         ("o.json", "{", r"o\.json: Expecting"),
+        ("o.json", "[" * 100_000, r"o\.json is nested too deeply"),
         (
             "a.json",
             anthropic_page({"amount": "x", "currency": "USD"}),

@@ -63,6 +63,9 @@ def fill(tracker: CostTracker) -> None:
     record(tracker, body(900, 93), at=at + timedelta(minutes=3), prompt="other", retry_of=first.record_id, attempt=2)
     record(tracker, body(900, 5), at=at + timedelta(minutes=4), prompt="stops", status="partial")
     record(tracker, body(900, 5, id="whole"), at=at + timedelta(minutes=5), prompt="comes", status="partial")
+    record(tracker, body(900, 6, id="half"), at=at + timedelta(minutes=5), prompt="comes half", status="partial")
+    failed = LLMResponse.failed(provider="openai", model="gpt-4o", error_type="Timeout")
+    record(tracker, failed, at=at + timedelta(minutes=5), prompt="fails", idempotency_key="in the end")
     record(tracker, body(200_000, 90_000), at=at + timedelta(minutes=6), prompt="huge")
 
 
@@ -76,6 +79,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     with CostTracker(home.root) as tracker:
         at = MORNING + timedelta(days=11, minutes=5)
         record(tracker, body(900, 400, id="whole"), at=at, prompt="comes")
+        record(tracker, body(900, 7, id="half"), at=at, prompt="comes half", status="partial")
+        record(tracker, body(900, 8), at=at, prompt="fails", idempotency_key="in the end")
     build(home)
     return home
 
@@ -97,7 +102,8 @@ def calls(home: Home) -> Iterator[dict[str, Any]]:
         if row["charge_class"] == "correction":
             for name in (*TOKEN_COUNTS, "cost_usd"):
                 if row[name] is not None:
-                    found[row["corrects_record_id"]][name] += row[name]
+                    call = found[row["corrects_record_id"]]
+                    call[name] = (call[name] or 0) + row[name]
     yield from found.values()
 
 
@@ -174,10 +180,15 @@ def test_the_surcharge_of_a_long_input_is_what_it_costs_beyond_the_first_tier(ho
 
 def test_each_call_is_wasted_for_one_reason(home: Home) -> None:
     costs = {call["output_tokens"]: call["cost_usd"] for call in calls(home) if call["input_tokens"] == 900}
+    assert {5, 7, 8, 90, 91} <= costs.keys()
     assert rows(home, "select waste, requests, cost_usd from wasted_spend order by waste") == [
         ("duplicate", 1, costs[91]),
-        ("partial", 1, costs[5]),
+        ("partial", 2, costs[5] + costs[7]),
         ("retried", 1, costs[90]),
+    ]
+    assert rows(home, "select distinct status, error_type from error_rates_daily order by status") == [
+        ("ok", None),
+        ("partial", None),
     ]
 
 

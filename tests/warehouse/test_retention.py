@@ -140,6 +140,18 @@ def aged(file: Path, days: int) -> None:
     os.utime(file, (at.timestamp(), at.timestamp()))
 
 
+def test_what_is_noted_of_rows_that_stay_stays_with_them(home: Path) -> None:
+    with CostTracker(home) as tracker:
+        record(tracker, body(1, id="reused"), at=OLD, user="one")
+        record(tracker, body(2, id="reused"), at=NEW, user="another")
+    retain(Home(home), KEEP, today=TODAY)
+    with Manifest(Home(home)) as manifest:
+        (kept,) = manifest.conflicts()
+    assert kept.record_id == visible(home)[0]["record_id"]
+    checked = llm_cost("verify", "--home", home)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_quarantine_goes_by_when_it_was_written_to_and_loses_prompts_first(home: Path) -> None:
     with CostTracker(home) as tracker:
         made = record(tracker)

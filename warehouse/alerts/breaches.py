@@ -44,7 +44,7 @@ RECENT = "interval 7 days"
 BUDGETS = f"""
 select budget_name, period, period_start, period_end, status, warn_percent, limit_usd, spent_usd, forecast_crossing_on
 from budget_status
-where status in ('warn', 'over') and period_end >= as_of - {RECENT}
+where status in ('warn', 'over') and period_end >= status_date - {RECENT}
 order by budget_name, period_start
 """
 ANOMALIES = f"""

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show how each budget of budgets.toml stands in its current period, as of the last build.
+    """Show how each budget of budgets.toml stands in its current period, by the last build.
 
     Exit code 1 when a budget is over its limit, so that a script can tell.
     """
@@ -43,7 +43,7 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
     else:
         file = target.root / FILE
         reason = (
-            f"as of the last build no entry of {file} covers a day of the ledger"
+            f"by the last build no entry of {file} covers a day of the ledger"
             if file.exists()
             else (f"write {file}, then run `llm-cost build`; see docs/budgets.md")
         )
@@ -53,7 +53,7 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def _say_budgets(rows: Sequence[Row]) -> None:
-    table = Table(title=f"Budgets at the end of {rows[0]['as_of']}", title_justify="left", title_style="bold")
+    table = Table(title=f"Budgets at the end of {rows[0]['status_date']}", title_justify="left", title_style="bold")
     for name, side in (
         ("budget", "left"),
         ("period", "left"),

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
         import_
     )
     app.command(name="seal", epilog="Example: llm-cost seal")(seal_)
-    app.command(name="build", epilog="Example: llm-cost build --home /var/lib/llm-cost")(build_)
+    app.command(name="build", epilog="Example: llm-cost build --status-date 2026-11-30")(build_)
 
 
 def import_(
@@ -68,16 +68,16 @@ def seal_(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def build_(
     home: HomeOption = None,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild every day, not just the changed ones.")] = False,
-    as_of: Annotated[
+    status_date: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Budgets stand as at this day's end; default the ledger's last day."),
+        typer.Option(formats=["%Y-%m-%d"], help="Budgets stand as at this day's end; default: the ledger's last day."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring every report up to date: seal, build and test with dbt, publish warehouse.duckdb."""
     target = home_of(home)
     with working("building the reports"):
-        report = build(target, full_refresh=full_refresh, as_of=as_of.date() if as_of else None)
+        report = build(target, full_refresh=full_refresh, status_date=status_date.date() if status_date else None)
     if as_json:
         say_json(_build_json(report))
     else:

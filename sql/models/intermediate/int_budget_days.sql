@@ -119,7 +119,7 @@ spans as (
 
     select
         min(reporting_date) as first_date,
-        {{ as_of_date() }} as as_of
+        {{ status_date() }} as status_date
     from daily
 
 ),
@@ -129,10 +129,10 @@ numbered as (
     select
         budgets.entry_number,
         spans.first_date,
-        {{ integers('0', days_between('spans.first_date', 'spans.as_of'), 'day_number') }}
+        {{ integers('0', days_between('spans.first_date', 'spans.status_date'), 'day_number') }}
     from budgets
     cross join spans
-    where spans.as_of >= spans.first_date
+    where spans.status_date >= spans.first_date
 
 ),
 
@@ -231,7 +231,7 @@ selected as (
         entry_number,
         budget_name,
         reporting_date,
-        max(reporting_date) over () as as_of,
+        max(reporting_date) over () as status_date,
         period_start,
         {{ date_after('next_period_start', -1, 'day') }} as period_end,
         -- Whether the entry is in force for the period, and the day is in it.

@@ -70,7 +70,7 @@ judged as (
     select
         calls.record_id,
         calls.is_retry,
-        calls.error_type,
+        case when calls.corrected_status = 'error' then calls.error_type end as error_type,
         calls.corrected_status as status,
         case
             when calls.corrected_status = 'error' then 'failed'

@@ -31,7 +31,7 @@ current_days as (
         days.budget_name,
         days.period_start,
         days.period_end,
-        days.as_of,
+        days.status_date,
         days.mean_usd,
         days.deviation_usd,
         days.drift_usd,
@@ -40,7 +40,7 @@ current_days as (
     from days
     inner join spending
         on days.entry_number = spending.entry_number and days.period_start = spending.period_start
-    where days.is_counted and days.reporting_date = days.as_of
+    where days.is_counted and days.reporting_date = days.status_date
 
 ),
 
@@ -48,7 +48,7 @@ numbered as (
 
     select
         *,
-        {{ integers('1', days_between('as_of', 'period_end'), 'days_ahead') }}
+        {{ integers('1', days_between('status_date', 'period_end'), 'days_ahead') }}
     from current_days
 
 ),
@@ -57,7 +57,7 @@ dated as (
 
     select
         *,
-        {{ date_after('as_of', 'days_ahead', 'day') }} as forecast_date
+        {{ date_after('status_date', 'days_ahead', 'day') }} as forecast_date
     from numbered
 
 ),
@@ -71,7 +71,7 @@ expected as (
     inner join days
         on
             dated.entry_number = days.entry_number
-            and {{ forecast_from('dated.forecast_date', 'dated.as_of') }} = days.reporting_date
+            and {{ forecast_from('dated.forecast_date', 'dated.status_date') }} = days.reporting_date
 
 ),
 
@@ -92,7 +92,7 @@ forecasts as (
         added_up.budget_name,
         added_up.period_start,
         added_up.forecast_date,
-        added_up.as_of,
+        added_up.status_date,
         cast(added_up.days_ahead as integer) as days_ahead,
         added_up.expected_usd,
         added_up.cumulative_usd,

@@ -38,7 +38,7 @@ periods as (
         entry_number,
         period_start,
         period_end,
-        as_of,
+        status_date,
         max(reporting_date) as last_date,
         count(*) as days_elapsed,
         {{ sum_count('requests') }} as requests,
@@ -122,8 +122,8 @@ joined as (
         budgets.period,
         periods.period_start,
         periods.period_end,
-        periods.as_of,
-        periods.period_end >= periods.as_of as is_current,
+        periods.status_date,
+        periods.period_end >= periods.status_date as is_current,
         periods.days_elapsed,
         {{ days_between('periods.last_date', 'periods.period_end') }} as days_left,
         periods.requests,
@@ -152,7 +152,7 @@ joined as (
             and periods.period_start = forecasts.period_start
             and periods.period_end = forecasts.forecast_date
     left join expected_crossings
-        on budgets.budget_name = expected_crossings.budget_name and periods.period_end >= periods.as_of
+        on budgets.budget_name = expected_crossings.budget_name and periods.period_end >= periods.status_date
     left join errors on budgets.budget_name = errors.budget_name
 
 ),
@@ -168,7 +168,7 @@ judged as (
         period,
         period_start,
         period_end,
-        as_of,
+        status_date,
         is_current,
         cast(days_elapsed as integer) as days_elapsed,
         cast(days_left as integer) as days_left,

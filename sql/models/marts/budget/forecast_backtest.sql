@@ -9,7 +9,7 @@ days as (
 closed_days as (
 
     select * from days
-    where is_counted and period_end <= as_of
+    where is_counted and period_end <= status_date
 
 ),
 

@@ -36,6 +36,7 @@ described as (
         'default' as BillingAccountId,
         cast(null as string) as BillingAccountName,
         tenant as SubAccountId,
+        cast(null as string) as InvoiceId,
 
         -- periods, UTC
         {{ midnight('billing_month') }} as BillingPeriodStart,

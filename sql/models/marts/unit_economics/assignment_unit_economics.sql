@@ -1,5 +1,7 @@
 {% set is_grading = 'request_type in (' ~ quoted_list(var('grading_request_types')) ~ ')' %}
 {% set is_rubric = 'request_type in (' ~ quoted_list(var('rubric_request_types')) ~ ')' %}
+{% set is_unit = "(work_kind = 'grading' and trackable_type in (" ~ quoted_list(var('submission_types'))
+    ~ ") or work_kind = 'rubric' and trackable_type in (" ~ quoted_list(var('rubric_types')) ~ '))' %}
 {% set of_assignments = "trackable_root_type = 'Assignment'" %}
 
 with
@@ -34,12 +36,14 @@ labelled as (
             when {{ is_rubric }} then 'rubric'
             else 'other'
         end as work_kind,
-        requests - failed_requests as answered_requests
+        requests - failed_requests as answered_requests,
+        case when status = 'error' then 0 else requests - unpriced_requests end as priced_requests
     from daily
 
 ),
 
 -- What names its submission or rubric counts as often as there are such; what names none, as often as it was answered.
+-- Answers without a price tell nothing of what one costs: priced_units leaves out what has only such.
 things as (
 
     select
@@ -48,13 +52,11 @@ things as (
         work_kind,
         trackable_type,
         trackable_id,
+        case when {{ is_unit }} then 1 else {{ sum_count('answered_requests') }} end as units,
         case
-            when
-                work_kind = 'grading' and trackable_type in ({{ quoted_list(var('submission_types')) }})
-                or work_kind = 'rubric' and trackable_type in ({{ quoted_list(var('rubric_types')) }})
-                then 1
-            else {{ sum_count('answered_requests') }}
-        end as units
+            when {{ is_unit }} then least({{ sum_count('priced_requests') }}, 1)
+            else {{ sum_count('priced_requests') }}
+        end as priced_units
     from labelled
     where assignment_id is not null and work_kind <> 'other'
     group by assignment_id, assignment_tenant, work_kind, trackable_type, trackable_id
@@ -68,7 +70,9 @@ units as (
         assignment_id,
         assignment_tenant,
         {{ sum_count("case when work_kind = 'grading' then units end") }} as graded_submissions,
-        {{ sum_count("case when work_kind = 'rubric' then units end") }} as rubrics
+        {{ sum_count("case when work_kind = 'grading' then priced_units end") }} as priced_submissions,
+        {{ sum_count("case when work_kind = 'rubric' then units end") }} as rubrics,
+        {{ sum_count("case when work_kind = 'rubric' then priced_units end") }} as priced_rubrics
     from things
     group by all
 
@@ -81,7 +85,6 @@ costs as (
         assignment_tenant,
         {{ sum_count("case when work_kind = 'grading' then requests else 0 end") }} as grading_requests,
         {{ sum_count("case when work_kind = 'rubric' then requests else 0 end") }} as rubric_requests,
-        {{ sum_count("case when status = 'partial' then requests else 0 end") }} as partial_requests,
         {{ sum_usd("case when work_kind = 'grading' then cost_usd end") }} as grading_cost_usd,
         {{ sum_usd("case when work_kind = 'rubric' then cost_usd end") }} as rubric_cost_usd,
         {{ sum_usd("case when work_kind = 'other' then cost_usd end") }} as other_cost_usd,
@@ -99,7 +102,8 @@ buckets as (
         case when status = 'ok' and {{ is_grading }} then 'graded' else 'all' end as work_kind,
         bucket,
         {{ sum_count('requests') }} as requests,
-        {{ sum_count('retry_requests') }} as retry_requests
+        {{ sum_count('retry_requests') }} as retry_requests,
+        {{ sum_count("case when status = 'partial' then requests else 0 end") }} as partial_requests
     from outcomes
     group by all
 
@@ -113,7 +117,8 @@ kinds as (
         'all' as work_kind,
         bucket,
         requests,
-        retry_requests
+        retry_requests,
+        partial_requests
     from buckets
     union all
     select
@@ -122,7 +127,8 @@ kinds as (
         work_kind,
         bucket,
         requests,
-        cast(0 as bigint) as retry_requests
+        cast(0 as bigint) as retry_requests,
+        cast(0 as bigint) as partial_requests
     from buckets
     where work_kind = 'graded'
 
@@ -136,7 +142,8 @@ merged as (
         work_kind,
         bucket,
         {{ sum_count('requests') }} as requests,
-        {{ sum_count('retry_requests') }} as retry_requests
+        {{ sum_count('retry_requests') }} as retry_requests,
+        {{ sum_count('partial_requests') }} as partial_requests
     from kinds
     group by all
 
@@ -162,6 +169,7 @@ quantiles as (
         assignment_id,
         assignment_tenant,
         {{ sum_count('retry_requests') }} as retry_requests,
+        {{ sum_count('partial_requests') }} as partial_requests,
         {{ quantile_bucket('0.5', "work_kind = 'all'") }} as p50,
         {{ quantile_bucket('0.95', "work_kind = 'all'") }} as p95,
         {{ quantile_bucket('0.5', "work_kind = 'graded'") }} as graded_p50
@@ -189,25 +197,32 @@ measured as (
         costs.cost_usd,
         costs.micro_usd,
         coalesce(units.graded_submissions, 0) as graded_submissions,
+        coalesce(units.priced_submissions, 0) as priced_submissions,
         coalesce(units.rubrics, 0) as rubrics,
+        coalesce(units.priced_rubrics, 0) as priced_rubrics,
         costs.grading_requests,
         costs.rubric_requests,
         costs.grading_cost_usd,
         costs.rubric_cost_usd,
         costs.other_cost_usd,
-        {{ proportion('costs.grading_cost_usd', '1', 'nullif(units.graded_submissions, 0)') }}
+        {{ proportion('costs.grading_cost_usd', '1', 'nullif(units.priced_submissions, 0)') }}
             as grading_usd_per_submission,
         {{ proportion('costs.rubric_cost_usd', '1', 'nullif(units.graded_submissions, 0)') }}
             as rubric_usd_per_submission,
-        {{ proportion('costs.cost_usd', '1', 'nullif(units.graded_submissions, 0)') }} as usd_per_submission,
-        {{ proportion('costs.rubric_cost_usd', '1', 'nullif(units.rubrics, 0)') }} as usd_per_rubric,
+        {{ proportion(
+            '(coalesce(costs.rubric_cost_usd, 0) + coalesce(costs.other_cost_usd, 0) + '
+            ~ proportion('costs.grading_cost_usd', 'units.graded_submissions', 'nullif(units.priced_submissions, 0)')
+            ~ ')',
+            '1', 'nullif(units.graded_submissions, 0)'
+        ) }} as usd_per_submission,
+        {{ proportion('costs.rubric_cost_usd', '1', 'nullif(units.priced_rubrics, 0)') }} as usd_per_rubric,
         {{ bucket_middle('quantiles.graded_p50') }} / 1000000000000
         * {{ share('costs.grading_requests', 'units.graded_submissions') }} as marginal_submission_usd,
         {{ bucket_middle('quantiles.p50') }} / 1000000000000 as request_usd_p50,
         {{ bucket_middle('quantiles.p95') }} / 1000000000000 as request_usd_p95,
         {{ share('quantiles.retry_requests', 'costs.requests') }} as share_retried,
         {{ share('costs.failed_requests', 'costs.requests') }} as share_failed,
-        {{ share('costs.partial_requests', 'costs.requests') }} as share_partial
+        {{ share('quantiles.partial_requests', 'costs.requests') }} as share_partial
     from costs
     left join units
         on
