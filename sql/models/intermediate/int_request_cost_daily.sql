@@ -25,8 +25,7 @@ bucketed as (
         {{ log_bucket('corrected_cost_usd * 1000000000000') }} as bucket,
         day_fingerprint,
         {{ sum_count('1') }} as requests,
-        {{ sum_count('case when is_retry then 1 else 0 end') }} as retry_requests,
-        {{ sum_usd('corrected_cost_usd') }} as cost_usd
+        {{ sum_count('case when is_retry then 1 else 0 end') }} as retry_requests
     from calls
     group by all
 
