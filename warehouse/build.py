@@ -18,22 +18,26 @@ from warehouse.invoices import create_invoices
 from warehouse.locks import building
 from warehouse.price_history import create_price_history
 from warehouse.publish import publish
+from warehouse.removed_models import drop_removed_models
 from warehouse.seal import SealReport, seal
 from warehouse.sources import create_sources
+from warehouse.up_to_date import inputs_of, is_published, note_published
 from warehouse.what_if_costs import update_what_if_costs
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What one build did, and how long it took in seconds."""
+    """What one build did, and how long it took in seconds. `dbt` is None where the reports were up to date."""
 
     sealed: SealReport
-    dbt: DbtReport
+    dbt: DbtReport | None
     seconds: float
 
 
 def build(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> BuildReport:
     """Bring every report up to date with everything recorded so far; budgets stand as at the end of the `status_date`.
+
+    Where the reports are made from all that already, nothing is built, unless `full_refresh` asks for it.
 
     Raises:
         LedgerError: the home cannot be used.
@@ -44,8 +48,12 @@ def build(home: Home, *, full_refresh: bool = False, status_date: date | None = 
     compact_closed_days(home)
     with building(home):
         prepare(home)
-        dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
-        publish(home)
+        inputs = inputs_of(home, status_date)
+        dbt = None
+        if full_refresh or not is_published(home, inputs):
+            dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
+            publish(home)
+            note_published(home, inputs)
         tidy(home)
     return BuildReport(sealed, dbt, time.monotonic() - started)
 
@@ -65,11 +73,15 @@ def rebuild_from_nothing(home: Home) -> None:
 
 
 def prepare(home: Home) -> None:
-    """Make what dbt reads from the manifest as it is now. Call it while holding the build lock."""
+    """Make what dbt reads from the manifest as it is now, and drop what it no longer makes.
+
+    Call it while holding the build lock.
+    """
     try:
         with duckdb.connect(home.build_database) as connection:
             home.build_database.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
+            drop_removed_models(connection)
             create_sources(connection, home)
             create_names(connection, home)
             create_budgets(connection, home)

@@ -23,6 +23,9 @@ PROJECT = Path(warehouse.__file__).resolve().parent.parent / "sql"
 
 PROJECT_SUFFIXES = (".sql", ".yml", ".md", ".csv")
 
+MOST_MEMORY = 6 * 2**30
+"""Bytes. Of a hundred million rows the largest models need more, and are no slower for spilling it."""
+
 
 class BuildError(CostTrackingError):
     """A model or test of the warehouse failed; the published file is what it was before."""
@@ -41,14 +44,22 @@ def dbt_environment(home: Home) -> dict[str, str]:
     """The variables dbt runs under: everything it writes goes below the home."""
     return {
         "LLM_COST_BUILD_DATABASE": str(home.build_database),
+        "LLM_COST_BUILD_MEMORY": f"{_memory_limit() / 2**20:.0f}MiB",
         "DBT_PROJECT_DIR": str(PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
         "DBT_TARGET_PATH": str(home.dbt / "target"),
         "DBT_LOG_PATH": str(home.dbt / "logs"),
+        # Every statement in a log would be a tenth of a build's CPU; errors are in run_results.json too.
+        "DBT_LOG_LEVEL_FILE": "info",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_USE_COLORS": "false",
         "DBT_VERSION_CHECK": "false",
     }
+
+
+def _memory_limit() -> int:
+    """Bytes for DuckDB, which takes 80 % of the machine by itself; what does not fit is spilled beside its file."""
+    return min(MOST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
 
 
 def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False, status_date: date | None = None) -> list[str]:
@@ -78,14 +89,19 @@ def project_hash() -> str:
     return digest.hexdigest()
 
 
+def model_names() -> set[str]:
+    """The names of the project's models, which are those of their files."""
+    return {file.stem for file in (PROJECT / "models").rglob("*.sql")}
+
+
 def models_changed(home: Home) -> bool:
     """Whether the home was last built by other models: then every day has to be built anew."""
     return not _built_with(home).exists() or _built_with(home).read_text() != project_hash()
 
 
-def note_models_built(home: Home) -> None:
-    """Remember that everything in the build file was made by the models as they are now."""
-    replace_file(_built_with(home), project_hash().encode())
+def note_models_built(home: Home, models: str | None = None) -> None:
+    """Remember that everything in the build file was made by models of this `project_hash`, else as they are now."""
+    replace_file(_built_with(home), (models or project_hash()).encode())
 
 
 def _built_with(home: Home) -> Path:
@@ -101,6 +117,7 @@ def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None 
     results_file = home.dbt / "target" / "run_results.json"
     results_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     results_file.unlink(missing_ok=True)
+    models = project_hash()
     full_refresh = full_refresh or models_changed(home)
     arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh, status_date=status_date)
     completed = subprocess.run(  # noqa: S603
@@ -118,7 +135,8 @@ def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None 
     failed = failures(results)
     if failed or completed.returncode:
         raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
-    note_models_built(home)
+    # Not as they are by now: dbt has read them minutes ago.
+    note_models_built(home, models)
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
     return DbtReport(kinds["model"], kinds["test"], results["elapsed_time"])
 

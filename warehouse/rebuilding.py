@@ -7,6 +7,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.up_to_date import forget_published
 
 
 def forget_days(home: Home, days: Sequence[date]) -> int:
@@ -22,6 +23,7 @@ def forget_days(home: Home, days: Sequence[date]) -> int:
         return 0
     try:
         with duckdb.connect(home.build_database) as connection:
+            forget_published(connection)
             relations = _relations_by_day(connection)
             for relation in relations:
                 connection.execute(

@@ -9,15 +9,18 @@
     cast(sum({{ expression }}) as decimal(38, 12))
 {%- endmacro %}
 
-{# The measures of every cut, additive over any dimension. NULL where nothing in the group is known: it is not zero. #}
-{% macro sum_measures() -%}
-    {%- for measure in [
+{# The measures of every cut. #}
+{% macro measures() -%}
+    {{- return([
         'requests', 'failed_requests', 'unpriced_requests',
         'input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'cache_write_1h_tokens',
-        'output_tokens', 'reasoning_tokens', 'token_count',
-    ] %}
-    {{ sum_count(measure) }} as {{ measure }},
+        'output_tokens', 'reasoning_tokens', 'token_count', 'cost_usd', 'micro_usd',
+    ]) -}}
+{%- endmacro %}
+
+{# Their sums, additive over any dimension. NULL where nothing in the group is known: it is not zero. #}
+{% macro sum_measures() -%}
+    {%- for measure in measures() %}
+    {{ sum_usd(measure) if measure == 'cost_usd' else sum_count(measure) }} as {{ measure }}{{ ',' if not loop.last }}
     {%- endfor %}
-    {{ sum_usd('cost_usd') }} as cost_usd,
-    {{ sum_count('micro_usd') }} as micro_usd
 {%- endmacro %}

@@ -11,6 +11,7 @@ GROUPS = {
     "cost_frame": "exact costs of a frame of usage, in memory and from Parquet to Parquet",
     "sealing": "journals to segments against bare Polars, and new ids looked up among 100 million rows",
     "refresh": "a refresh of the demo's home by Dagster, from a cold process",
+    "warehouse": "builds over 1 and 10 million rows beside bare DuckDB, and the cookbook's questions",
     "startup": "imports, and the first price",
 }
 

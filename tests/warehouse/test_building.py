@@ -214,6 +214,20 @@ def test_a_full_refresh_equals_what_was_built_by_changed_day(home: Path, records
         assert built.execute("select count(*) from int_cost_daily where provider = 'left as it was'").fetchone() == (0,)
 
 
+def test_a_build_with_nothing_new_reads_no_row_and_leaves_the_published_file(home: Path, records: Records) -> None:
+    """No segment can be read meanwhile."""
+    before = fingerprint(home / "warehouse.duckdb")
+    for segment in (home / "usage").glob("*/*.parquet"):
+        segment.rename(segment.with_suffix(".hidden"))
+    try:
+        report = build(Home(home))
+    finally:
+        for segment in (home / "usage").glob("*/*.hidden"):
+            segment.rename(segment.with_suffix(".parquet"))
+    assert report.dbt is None
+    assert fingerprint(home / "warehouse.duckdb") == before
+
+
 def test_a_failed_test_leaves_the_published_file_byte_for_byte(home: Path, records: Records) -> None:
     before = fingerprint(home / "warehouse.duckdb")
     manifest = sqlite3.connect(home / "manifest.sqlite", isolation_level=None)
@@ -290,5 +304,5 @@ def test_a_build_that_cannot_run_dbt_says_so_in_one_line(
     before = fingerprint(home / "warehouse.duckdb")
     monkeypatch.setattr("warehouse.dbt.dbt_command", lambda _: [sys.executable, "-c", "import sys; sys.exit('a\\nb')"])
     with pytest.raises(BuildError, match="dbt stopped with exit code 1: a; b"):
-        build(Home(home))
+        build(Home(home), full_refresh=True)
     assert fingerprint(home / "warehouse.duckdb") == before

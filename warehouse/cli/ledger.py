@@ -83,7 +83,11 @@ def build_(
     else:
         say(describe_seal(report.sealed))
         say(describe_build(report))
-        say(f"Published {target.warehouse_database}")
+        say(
+            f"Published {target.warehouse_database}"
+            if report.dbt
+            else f"Published already: {target.warehouse_database}"
+        )
 
 
 def describe_seal(report: SealReport) -> str:
@@ -98,8 +102,9 @@ def describe_seal(report: SealReport) -> str:
 
 
 def describe_build(report: BuildReport) -> str:
-    dbt = report.dbt
-    return f"Built {dbt.models} models, {dbt.tests} tests passed, {report.seconds:.1f} s"
+    if report.dbt is None:
+        return f"Nothing has changed: every report is up to date, {report.seconds:.1f} s"
+    return f"Built {report.dbt.models} models, {report.dbt.tests} tests passed, {report.seconds:.1f} s"
 
 
 def _import_json(report: ImportReport) -> dict[str, object]:
@@ -116,7 +121,8 @@ def _import_json(report: ImportReport) -> dict[str, object]:
 def _build_json(report: BuildReport) -> dict[str, object]:
     return {
         "sealed": {name: getattr(report.sealed, name) for name in report.sealed.__slots__},
-        "models": report.dbt.models,
-        "tests": report.dbt.tests,
+        "up_to_date": report.dbt is None,
+        "models": report.dbt.models if report.dbt else 0,
+        "tests": report.dbt.tests if report.dbt else 0,
         "seconds": round(report.seconds, 3),
     }

@@ -10,29 +10,17 @@
 
 with
 
-usage_rows as (
+{{ changed_rows() }},
 
-    select * from {{ ref('stg_usage') }}
-
-),
-
-segments as (
-
-    select * from {{ source('ledger', 'segments') }}
-
-),
-
-changed_rows as (
+dated as (
 
     select
-        usage_rows.*,
-        segments.fingerprint as day_fingerprint,
-        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date,
-        {{ start_of('month', 'usage_rows.usage_date') }} as usage_month,
-        {{ start_of('month', local_date('usage_rows.recorded_at', 'UTC')) }} as recorded_month
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
+        *,
+        {{ start_of('month', 'usage_date') }} as usage_month,
+        case
+            when charge_class = 'correction' then {{ start_of('month', local_date('recorded_at', 'UTC')) }}
+        end as recorded_month
+    from changed_rows
 
 ),
 
@@ -41,12 +29,9 @@ billed as (
 
     select
         *,
-        charge_class = 'correction' and recorded_month > usage_month as is_late_correction,
-        case
-            when charge_class = 'correction' then greatest(recorded_month, usage_month)
-            else usage_month
-        end as billing_month
-    from changed_rows
+        coalesce(recorded_month > usage_month, false) as is_late_correction,
+        coalesce(greatest(recorded_month, usage_month), usage_month) as billing_month
+    from dated
 
 ),
 

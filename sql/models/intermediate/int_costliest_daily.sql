@@ -10,33 +10,53 @@
 
 with
 
-usage_rows as (
+{{ changed_calls() }},
 
-    select * from {{ ref('stg_usage') }}
+histograms as (
 
-),
-
-segments as (
-
-    select * from {{ source('ledger', 'segments') }}
+    select * from {{ ref('int_call_cost_daily') }}
+    where {{ in_changed_days('usage_date') }}
 
 ),
 
-changed_rows as (
+ranked as (
 
     select
-        usage_rows.*,
-        segments.fingerprint as day_fingerprint,
-        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
+        *,
+        sum(requests) over (
+            partition by usage_date, provider, llm, request_type order by coalesce(bucket, -1) desc
+        ) as reached
+    from histograms
 
 ),
 
-calls as (
+-- Sorting every call would take ten times as long as all else: those below this bucket are not among the costliest.
+bounds as (
 
-    {{ changed_calls() }}
+    select
+        usage_date,
+        provider,
+        llm,
+        request_type,
+        coalesce(
+            max(case when reached >= 20 then coalesce(bucket, -1) end), min(coalesce(bucket, -1))
+        ) as least_bucket
+    from ranked
+    group by all
+
+),
+
+dear_calls as (
+
+    select calls.*
+    from calls
+    inner join bounds
+        on
+            calls.usage_date = bounds.usage_date
+            and calls.provider = bounds.provider
+            and calls.llm is not distinct from bounds.llm
+            and calls.request_type = bounds.request_type
+    where coalesce({{ log_bucket('calls.corrected_cost_usd * 1000000000000') }}, -1) >= bounds.least_bucket
 
 ),
 
@@ -58,7 +78,7 @@ costliest as (
         output_tokens,
         corrected_cost_usd as cost_usd,
         day_fingerprint
-    from calls
+    from dear_calls
     qualify
         row_number()
             over (

@@ -10,35 +10,7 @@
 
 with
 
-usage_rows as (
-
-    select * from {{ ref('stg_usage') }}
-
-),
-
-segments as (
-
-    select * from {{ source('ledger', 'segments') }}
-
-),
-
-changed_rows as (
-
-    select
-        usage_rows.*,
-        segments.fingerprint as day_fingerprint,
-        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
-
-),
-
-calls as (
-
-    {{ changed_calls() }}
-
-),
+{{ changed_calls() }},
 
 measures as (
 

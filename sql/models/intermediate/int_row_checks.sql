@@ -10,38 +10,48 @@
 
 with
 
-usage_rows as (
+{{ changed_rows() }},
 
-    select * from {{ ref('stg_usage') }}
-
-),
-
-segments as (
-
-    select * from {{ source('ledger', 'segments') }}
-
-),
-
-changed_rows as (
+labelled as (
 
     select
-        usage_rows.*,
-        segments.fingerprint as day_fingerprint,
-        usage_rows.charge_class = 'correction' as is_correction
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
+        *,
+        charge_class = 'correction' as is_correction
+    from changed_rows
 
 ),
 
-checked as (
+-- Few rows share a hash: only they need to be compared.
+shared_hashes as (
+
+    select {{ row_hash(['usage_date', 'record_id']) }} as row_hash
+    from {{ ref('stg_usage') }}
+    where {{ in_changed_days('usage_date') }}
+    group by {{ row_hash(['usage_date', 'record_id']) }}
+    having count(*) > 1
+
+),
+
+repeats as (
+
+    select
+        usage_rows.usage_date,
+        count(*) - count(distinct usage_rows.record_id) as repeated_record_ids
+    from {{ ref('stg_usage') }} as usage_rows
+    inner join shared_hashes
+        on {{ row_hash(['usage_rows.usage_date', 'usage_rows.record_id']) }} = shared_hashes.row_hash
+    where {{ in_changed_days('usage_rows.usage_date') }}
+    group by usage_rows.usage_date
+
+),
+
+counted as (
 
     select
         usage_date,
         day_fingerprint,
         count(*) as row_count,
         {{ sum_measures() }},
-        count(*) - count(distinct record_id) as repeated_record_ids,
         {{ count_unless('user_id is not null and provider is not null and request_type is not null') }}
             as rows_without_user_provider_or_request_type,
         {{ count_unless('trackable_root_type is not null and trackable_root_id is not null') }}
@@ -71,8 +81,18 @@ checked as (
             as reasoning_tokens_beyond_output,
         {{ count_unless('is_correction or least(coalesce(cost_usd, 0), input_tokens, output_tokens) >= 0') }}
             as negative_usage
-    from changed_rows
+    from labelled
     group by usage_date, day_fingerprint
+
+),
+
+checked as (
+
+    select
+        counted.*,
+        coalesce(repeats.repeated_record_ids, 0) as repeated_record_ids
+    from counted
+    left join repeats on counted.usage_date = repeats.usage_date
 
 )
 

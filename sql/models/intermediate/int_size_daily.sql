@@ -10,67 +10,7 @@
 
 with
 
-usage_rows as (
-
-    select * from {{ ref('stg_usage') }}
-
-),
-
-segments as (
-
-    select * from {{ source('ledger', 'segments') }}
-
-),
-
-changed_rows as (
-
-    select
-        usage_rows.usage_date,
-        segments.fingerprint as day_fingerprint,
-        usage_rows.charge_class,
-        usage_rows.record_id,
-        usage_rows.corrects_record_id,
-        usage_rows.provider,
-        usage_rows.llm,
-        usage_rows.request_type,
-        usage_rows.prompt_chars,
-        usage_rows.input_tokens,
-        usage_rows.output_tokens
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
-
-),
-
-corrections as (
-
-    select
-        corrects_record_id,
-        {{ sum_count('input_tokens') }} as input_tokens,
-        {{ sum_count('output_tokens') }} as output_tokens
-    from changed_rows
-    where charge_class = 'correction'
-    group by corrects_record_id
-
-),
-
--- A call has one size, that which its corrections leave it with.
-calls as (
-
-    select
-        calls.usage_date,
-        calls.day_fingerprint,
-        calls.provider,
-        calls.llm,
-        calls.request_type,
-        calls.prompt_chars,
-        coalesce(calls.input_tokens + added.input_tokens, calls.input_tokens, added.input_tokens) as input_tokens,
-        coalesce(calls.output_tokens + added.output_tokens, calls.output_tokens, added.output_tokens) as output_tokens
-    from changed_rows as calls
-    left join corrections as added on calls.record_id = added.corrects_record_id
-    where calls.charge_class = 'usage'
-
-),
+{{ changed_calls() }},
 
 measures as (
 
@@ -93,8 +33,8 @@ sizes as (
         measures.measure,
         case measures.measure
             when 'prompt_chars' then calls.prompt_chars
-            when 'input_tokens' then calls.input_tokens
-            else calls.output_tokens
+            when 'input_tokens' then calls.corrected_input_tokens
+            else calls.corrected_output_tokens
         end as size
     from calls
     cross join measures

@@ -10,33 +10,18 @@
 
 with
 
-usage_rows as (
+{{ changed_rows() }},
 
-    select * from {{ ref('stg_usage') }}
+{{ changed_corrections() }},
 
-),
-
-segments as (
-
-    select * from {{ source('ledger', 'segments') }}
-
-),
-
-changed_rows as (
+timed_rows as (
 
     select
-        usage_rows.*,
-        segments.fingerprint as day_fingerprint,
-        coalesce(usage_rows.corrects_record_id, usage_rows.record_id) as call_id,
-        {{ local_date('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_date,
-        {{ local_hour('usage_rows.occurred_at', var('reporting_timezone')) }} as reporting_hour,
-        case
-            when usage_rows.requests = 1
-                then {{ milliseconds_between('usage_rows.occurred_at', 'usage_rows.recorded_at') }}
-        end as lag_ms
-    from usage_rows
-    inner join segments on usage_rows.usage_date = segments.usage_date
-    where {{ in_changed_days('usage_rows.usage_date') }}
+        *,
+        coalesce(corrects_record_id, record_id) as call_id,
+        {{ local_hour('occurred_at', var('reporting_timezone')) }} as reporting_hour,
+        case when requests = 1 then {{ milliseconds_between('occurred_at', 'recorded_at') }} end as lag_ms
+    from changed_rows
 
 ),
 
@@ -44,21 +29,20 @@ changed_rows as (
 last_corrections as (
 
     select
-        call_id,
+        corrects_record_id,
         pricing_status
-    from changed_rows
-    where charge_class = 'correction'
-    qualify row_number() over (partition by call_id order by recorded_at desc, record_id desc) = 1
+    from corrections
+    qualify row_number() over (partition by corrects_record_id order by recorded_at desc, record_id desc) = 1
 
 ),
 
 standing_rows as (
 
     select
-        changed_rows.*,
-        coalesce(last_corrections.pricing_status, changed_rows.pricing_status) as standing_pricing_status
-    from changed_rows
-    left join last_corrections on changed_rows.call_id = last_corrections.call_id
+        timed_rows.*,
+        coalesce(last_corrections.pricing_status, timed_rows.pricing_status) as standing_pricing_status
+    from timed_rows
+    left join last_corrections on timed_rows.call_id = last_corrections.corrects_record_id
 
 ),
 

@@ -9,7 +9,7 @@ costliest as (
 
 histograms as (
 
-    select * from {{ ref('int_request_cost_daily') }}
+    select * from {{ ref('int_call_cost_daily') }}
 
 ),
 

@@ -14,11 +14,7 @@ names as (
 
 named_outcomes as (
 
-    select
-        outcomes.*,
-        coalesce(names.llm, outcomes.llm) as known_llm
-    from outcomes
-    left join names on outcomes.provider = names.provider and outcomes.llm = names.model_name
+    {{ with_known_llm('outcomes') }}
 
 ),
 

@@ -26,31 +26,19 @@ names as (
 
 named_outcomes as (
 
-    select
-        outcomes.*,
-        coalesce(names.llm, outcomes.llm) as known_llm
-    from outcomes
-    left join names on outcomes.provider = names.provider and outcomes.llm = names.model_name
+    {{ with_known_llm('outcomes') }}
 
 ),
 
 named_hourly as (
 
-    select
-        hourly.*,
-        coalesce(names.llm, hourly.llm) as known_llm
-    from hourly
-    left join names on hourly.provider = names.provider and hourly.llm = names.model_name
+    {{ with_known_llm('hourly') }}
 
 ),
 
 named_histograms as (
 
-    select
-        histograms.*,
-        coalesce(names.llm, histograms.llm) as known_llm
-    from histograms
-    left join names on histograms.provider = names.provider and histograms.llm = names.model_name
+    {{ with_known_llm('histograms') }}
 
 ),
 

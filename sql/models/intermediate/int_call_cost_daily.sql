@@ -1,0 +1,30 @@
+-- How much single calls on one model cost, as histograms. See int_cost_daily for on_schema_change.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook='{{ delete_changed_days() }}',
+    )
+}}
+
+with
+
+{{ changed_calls() }},
+
+bucketed as (
+
+    select
+        usage_date,
+        provider,
+        llm,
+        request_type,
+        {{ log_bucket('corrected_cost_usd * 1000000000000') }} as bucket,
+        day_fingerprint,
+        {{ sum_count('1') }} as requests
+    from calls
+    group by all
+
+)
+
+select * from bucketed
