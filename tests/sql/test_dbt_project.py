@@ -66,6 +66,7 @@ def test_its_docs_describe_every_relation_and_every_column_there_is(home: Home) 
     [
         ("command_line", "warehouse/cli"),
         ("alerts", "warehouse/alerts"),
+        ("html_report", "warehouse/html_report"),
         ("sql_cookbook", "docs/sql-cookbook.md"),
     ],
 )
