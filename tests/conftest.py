@@ -2,15 +2,31 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tracking
 from tracking import CostTracker, LLMUsageRecord
 from tracking.journal import decode_line
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Read here: a test itself sees no LLM_COST_ variable of the developer's.
+ARTIFACTS = os.environ.get("LLM_COST_ARTIFACTS")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +78,25 @@ def real_responses() -> list[dict[str, Any]]:
         pytest.skip("LLM_COST_TEST_DATA names no folder of real responses")
     lines = (Path(folder) / "real_responses.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    """Where screenshots go: LLM_COST_ARTIFACTS, to be looked at, else away with the test."""
+    directory = Path(ARTIFACTS or tmp_path / "screenshots")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@pytest.fixture
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium, without a window."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()

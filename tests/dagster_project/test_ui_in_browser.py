@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,38 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tracking.home import Home
 from warehouse.reading import open_warehouse
 from warehouse.seal import seal
 
-# Read here: a test itself sees no LLM_COST_ variable of the developer's.
-ARTIFACTS = os.environ.get("LLM_COST_ARTIFACTS")
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 GROUPS = ("inputs", "ledger", "staging", "intermediate", "marts_cost", "marts_quality", "marts_usage", "published")
 SECONDS = 1000
 START_SECONDS = 300
 RUN_SECONDS = 900
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path) -> Path:
-    """Where screenshots go: LLM_COST_ARTIFACTS, to be looked at, else away with the test."""
-    directory = Path(ARTIFACTS or tmp_path / "screenshots")
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -75,14 +54,11 @@ def url(home: Home, empty_directory: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 2400, "height": 1200})
-        page.set_default_timeout(120 * SECONDS)
-        expect.set_options(timeout=120 * SECONDS)
-        yield page
-        browser.close()
+def page(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 2400, "height": 1200})
+    page.set_default_timeout(120 * SECONDS)
+    expect.set_options(timeout=120 * SECONDS)
+    return page
 
 
 def test_a_person_refreshes_looks_and_rebuilds_three_days(url: str, home: Home, page: Page, artifacts: Path) -> None:

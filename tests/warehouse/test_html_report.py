@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 import pytest
@@ -22,6 +23,9 @@ from warehouse.html_report.chart import HIGHEST, column_chart, round_above
 from warehouse.html_report.figures import LISTED, Figures, Period, read_figures
 from warehouse.html_report.page import rendered, write_report
 from warehouse.reading import open_warehouse
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MARKUP = "<script>alert('x')</script>&\"'"
 CANARY = "canary-5e1f"
@@ -134,6 +138,28 @@ def test_the_page_is_closed_html_without_anything_from_outside(home: Home, tmp_p
     assert MARKUP in page.text
     assert CANARY not in file.read_text("utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_browser_shows_the_page_without_a_complaint(
+    home: Home, tmp_path: Path, artifacts: Path, browser: "Browser", width: int, scheme: Literal["light", "dark"]
+) -> None:
+    write_report(home, file := tmp_path / "page.html")
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(file.as_uri())
+    page.screenshot(path=artifacts / f"report-{width}-{scheme}.png", full_page=True)
+    assert complaints == []
+    assert requested == [file.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("svg rect").count() == page.locator("svg rect title").count() > 0
+    assert page.get_by_text("sums to the ledger, to the last digit").is_visible()
+    assert page.get_by_role("heading", name="Users").is_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.bar i')).backgroundColor") != "rgba(0, 0, 0, 0)"
 
 
 def test_what_has_no_price_is_unknown_and_not_zero(warehouse: duckdb.DuckDBPyConnection) -> None:
