@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     table = Table(*Tally.__dataclass_fields__, title="Faults", title_justify="left", title_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for tally in {tally["fault"]: tally for tally in tallies}.values():
+    for tally in sorted({tally["fault"]: tally for tally in tallies}.values(), key=itemgetter("fault")):
         table.add_row(*(escape(value) if isinstance(value, str) else f"{value:,}" for value in tally.values()))
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=200)).maximum)
+    console.print(table)
