@@ -17,6 +17,7 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from tracking.errors import LedgerError
+from tracking.inference import known_provider
 
 PLACES = Decimal("1e-12")
 HALF_A_CENT = Decimal("0.005")
@@ -241,13 +242,18 @@ def _csv_line(number: int, row: Mapping[str, str]) -> Line:
         raise ValueError(f"quantity ({tokens}) is not a whole number of tokens")
     return Line(
         number,
-        row["provider"],
+        _provider(row["provider"]),
         first,
         end,
         row.get("model") or None,
         int(tokens) if tokens else None,
         _amount(row["amount"]),
     )
+
+
+def _provider(name: str) -> str:
+    """The catalogue's id for a provider that the file writes in other letters (`OpenAI`); any other name as it is."""
+    return name.lower() if known_provider(name) == name.lower() else name
 
 
 def _csv_day(row: Mapping[str, str], column: str) -> date:

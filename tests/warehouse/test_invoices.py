@@ -128,6 +128,14 @@ def test_two_files_that_bill_the_same_day_of_a_provider_are_refused_by_name(tmp_
         load_invoices(tmp_path)
 
 
+def test_a_provider_goes_by_the_catalogues_name_in_whatever_letters_the_file_writes_it(tmp_path: Path) -> None:
+    """Under another name nothing of the ledger was compared with what it billed."""
+    names = ["OpenAI", "openai-gateway", "School-Own"]
+    rows = [f"{name},2026-11-01,2026-12-01,1.50,USD,,{number}" for number, name in enumerate(names)]
+    (invoice,) = load_invoices(put(tmp_path, "invoice.csv", "\n".join([HEADER, *rows])))
+    assert [line.provider for line in invoice.lines] == ["openai", "openai-gateway", "School-Own"]
+
+
 def test_other_files_and_no_folder_are_no_invoices(tmp_path: Path) -> None:
     put(tmp_path, "november.pdf", "%PDF")
     put(tmp_path, ".hidden.csv", "nothing")
