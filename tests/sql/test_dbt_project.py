@@ -3,16 +3,22 @@
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.build import prepare
 from warehouse.dbt import PROJECT, dbt_environment
+from warehouse.model_docs import write_model_docs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ENGINE_SPECIFIC = re.compile(
     r"\b(arg_max|arg_min|strftime|hugeint|exclude|at\s+time\s+zone|quantile_cont|unnest|epoch_ms|isodow|varchar)\b|[^:/]//",
@@ -36,12 +42,18 @@ def run_dbt(home: Home, *arguments: str) -> str:
     return done.stdout
 
 
-def test_builds_an_empty_ledger_with_unit_tests_and_without_a_warning(home: Home) -> None:
-    said = run_dbt(home, "build")
-    assert "WARN=0 ERROR=0 SKIP=0" in said
-    assert said.count("START unit_test") >= 11
+@pytest.fixture(scope="module")
+def build_output(home: Home) -> str:
+    """What dbt says while it builds and tests every model, unit tests included."""
+    return run_dbt(home, "build")
 
 
+def test_builds_an_empty_ledger_with_unit_tests_and_without_a_warning(build_output: str) -> None:
+    assert "WARN=0 ERROR=0 SKIP=0" in build_output
+    assert build_output.count("START unit_test") >= 11
+
+
+@pytest.mark.usefixtures("build_output")
 def test_its_docs_describe_every_relation_and_every_column_there_is(home: Home) -> None:
     run_dbt(home, "docs", "generate")
     described, found = (
@@ -59,6 +71,36 @@ def test_its_docs_describe_every_relation_and_every_column_there_is(home: Home) 
         ]
     assert silent == []
     assert all(exposure["description"] for exposure in described["exposures"].values())
+
+
+@pytest.mark.usefixtures("build_output")
+def test_its_docs_are_one_page_beside_what_a_build_reads(home: Home, tmp_path: Path) -> None:
+    built = {file: file.stat().st_mtime_ns for file in (home.dbt / "target").iterdir()}
+    write_model_docs(home, file := tmp_path / "docs.html")
+    page = file.read_text("utf-8")
+    assert "Grain is one row per" in page
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {file: file.stat().st_mtime_ns for file in (home.dbt / "target").iterdir()} == built
+    with pytest.raises(LedgerError, match="has no reports yet: run `llm-cost build`"):
+        write_model_docs(Home(tmp_path / "nowhere"), tmp_path / "none.html")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("build_output")
+def test_its_docs_open_in_a_browser_without_anything_from_outside(
+    home: Home, tmp_path: Path, artifacts: Path, browser: "Browser"
+) -> None:
+    write_model_docs(home, file := tmp_path / "docs.html")
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(f"{file.as_uri()}#!/model/model.llm_costs.cost_per_user")
+    page.get_by_text("Grain is one row per").first.wait_for()
+    page.screenshot(path=artifacts / "docs-model.png")
+    page.goto(f"{file.as_uri()}#!/overview")
+    page.get_by_role("heading", name="What LLM calls cost").wait_for()
+    page.screenshot(path=artifacts / "docs-overview.png")
+    assert [url for url in requested if url.startswith("http")] == []
 
 
 @pytest.mark.parametrize(

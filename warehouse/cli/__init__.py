@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from tracking.errors import CostTrackingError
-from warehouse.cli import alerts, budgets, demo, html_report, integrity, ledger, maintenance, prices, reports, tail, ui
+from warehouse.cli import alerts, budgets, demo, integrity, ledger, maintenance, pages, prices, reports, tail, ui
 from warehouse.cli.output import complain
 from warehouse.dbt import BuildError
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (ledger, reports, html_report, budgets, alerts, prices, maintenance, integrity, tail, demo, ui):
+for module in (ledger, reports, pages, budgets, alerts, prices, maintenance, integrity, tail, demo, ui):
     module.register(app)
 
 

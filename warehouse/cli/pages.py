@@ -1,4 +1,4 @@
-"""The command report: a period's costs as one HTML page."""
+"""Commands that write a page: report, docs."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,16 +9,18 @@ import typer
 from tracking.errors import LedgerError
 from warehouse.cli.output import HomeOption, home_of, say, working
 
-DEFAULT_FILE = Path("llm-cost-report.html")
+REPORT_FILE = Path("llm-cost-report.html")
+DOCS_FILE = Path("llm-cost-docs.html")
 DAY = ["%Y-%m-%d"]
 
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: llm-cost report september.html --from 2026-09-01 --to 2026-09-30")(report)
+    app.command(epilog="Example: llm-cost docs models.html")(docs)
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_FILE,
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = REPORT_FILE,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=DAY, help="The first day; default: the ledger's.")
     ] = None,
@@ -35,8 +37,26 @@ def report(
     """
     from warehouse.html_report import write_report
 
-    if file.exists() and not force:
-        raise LedgerError(f"{file} exists; --force overwrites it")
+    _check_free(file, force=force)
     with working(f"writing {file}"):
         figures = write_report(home_of(home), file, first and first.date(), last and last.date())
     say(f"Wrote {file}: {figures.period.first} to {figures.period.last}, {figures.total['requests']:,} calls")
+
+
+def docs(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = DOCS_FILE,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Write what every report and column means, and what follows from what, as one HTML page."""
+    from warehouse.model_docs import write_model_docs
+
+    _check_free(file, force=force)
+    with working(f"writing {file}"):
+        write_model_docs(home_of(home), file)
+    say(f"Wrote {file}")
+
+
+def _check_free(file: Path, *, force: bool) -> None:
+    if file.exists() and not force:
+        raise LedgerError(f"{file} exists; --force overwrites it")
