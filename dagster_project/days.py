@@ -61,7 +61,8 @@ def sealed_days(home: Home) -> dict[date, SealedDay]:
             create_sources(connection, home)
             return _days(connection)
     except duckdb.Error as error:
-        raise LedgerError(f"the segments cannot be read: {str(error).strip().splitlines()[0]}") from error
+        said = str(error).strip().splitlines()[0]
+        raise LedgerError(f"the segments cannot be read: {said}; `llm-cost verify` names the damaged file") from error
 
 
 def published_days(home: Home) -> dict[date, SealedDay]:

@@ -65,7 +65,7 @@ def rebuild_from_nothing(home: Home) -> None:
     """
     for file in (home.build_database, home.build_database.with_suffix(".duckdb.wal")):
         file.unlink(missing_ok=True)
-    for folder in ("target", "logs"):
+    for folder in ("target", "logs", "docs"):
         shutil.rmtree(home.dbt / folder, ignore_errors=True)
     prepare(home)
     run_dbt(home, full_refresh=True)

@@ -24,7 +24,7 @@ PROJECT = Path(warehouse.__file__).resolve().parent.parent / "sql"
 PROJECT_SUFFIXES = (".sql", ".yml", ".md", ".csv")
 
 MOST_MEMORY = 6 * 2**30
-"""Bytes. Of a hundred million rows the largest models need more, and are no slower for spilling it."""
+"""Bytes. Of a hundred million rows the largest models want 20 GB, and spill the rest."""
 
 
 class BuildError(CostTrackingError):

@@ -1,7 +1,7 @@
 """Builds of the reports over ledgers of growing size, and the cookbook's questions to what they publish.
 
     make bench GROUPS=warehouse                                      1 and 10 million rows
-    WAREHOUSE_MILLIONS="1 10 100" make bench GROUPS=warehouse        100 million too: 12 GB of disk, an hour or two
+    WAREHOUSE_MILLIONS="1 10 100" make bench GROUPS=warehouse        100 million too: 27 GB of disk, an hour
 
 Each ledger is made below the folder for temporary files and deleted afterwards. CPU is that of the process and of all
 it started, memory what all of them held at one time. The yardstick is what dbt runs, the same SELECTs on the same

@@ -13,7 +13,7 @@ from dagster_project.days import sealed_days
 from dagster_project.defs.sensors import late_days
 from dagster_project.reported_days import USAGE, report_changed_days
 from dagster_project.resources import LedgerHome
-from tracking import CostTracker
+from tracking import CostTracker, LedgerError
 from tracking.home import Home
 from warehouse.manifest import Manifest
 from warehouse.reading import open_warehouse
@@ -144,7 +144,9 @@ def test_a_day_with_a_changed_byte_is_not_rebuilt_and_its_file_is_named(control:
         segment = next(segment for segment in manifest.segments() if f"{segment.usage_date}" == DAYS[2])
     file = control.home.usage / segment.file
     whole = file.read_bytes()
-    file.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+    # In what the footer says of the journal: what nobody can read any more stops the run before.
+    place = whole.rindex(segment.journal.encode())
+    file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     try:
         result = control.run("rebuild_days", RANGE)
     finally:
@@ -154,3 +156,15 @@ def test_a_day_with_a_changed_byte_is_not_rebuilt_and_its_file_is_named(control:
     assert f"not as sealed: {segment.file}" in str(error)
     with duckdb.connect(control.home.build_database, read_only=True) as connection:
         assert connection.execute("select count(distinct usage_date) from int_cost_daily").fetchall() == [(5,)]
+
+
+def test_a_segment_whose_footer_cannot_be_read_stops_the_run_and_says_what_names_it(control: Control) -> None:
+    with Manifest(control.home) as manifest:
+        file = control.home.usage / manifest.segments()[0].file
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8] + b"\xff" * 4 + whole[-4:])
+    try:
+        with pytest.raises(LedgerError, match=r"segments cannot be read: .*; `llm-cost verify` names the damaged file"):
+            sealed_days(control.home)
+    finally:
+        file.write_bytes(whole)
