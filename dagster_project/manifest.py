@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -14,7 +13,7 @@ from typing import Any
 
 from tracking.durable_files import replace_file
 from tracking.home import Home
-from warehouse.dbt import PROJECT, BuildError, dbt_command, dbt_environment, project_hash
+from warehouse.dbt import PROJECT, BuildError, project_hash, run_command
 
 
 def prepared_manifest(home: Home) -> Mapping[str, Any]:
@@ -53,14 +52,7 @@ def _preparing(home: Home) -> Generator[None, None, None]:
 def _parse(home: Home, manifest: Path) -> None:
     """Run `dbt parse` beside the target of builds, which another process may be writing."""
     target = home.dbt / "parse"
-    completed = subprocess.run(  # noqa: S603
-        dbt_command(["parse"]),
-        env=os.environ | dbt_environment(home) | {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    completed = run_command(home, ["parse"], {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target)})
     if completed.returncode:
         raise BuildError(f"dbt cannot parse {PROJECT}:\n{completed.stdout.strip()}")
     replace_file(manifest, (target / "manifest.json").read_bytes())

@@ -1,6 +1,7 @@
 """`CostCalculator`: the exact cost of answers, of counts, and of whole frames of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -129,14 +130,19 @@ class CostCalculator:
         what_if = WhatIf(provider, model, service_tier, discount_percent_of(discount_percent))
         return cost_frame(frame, self._overrides, what_if, suffix)
 
-    def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
-        """The cost of an answer that failed or that no catalogue can price: not zero, unknown."""
-        instant, provider, model = at.astimezone(UTC), response.provider, response.model
+    def failed(self, response: LLMResponse, *, at: datetime) -> Cost:
+        """The cost of a call that failed: not zero, unknown. Its model goes by the catalogue's name, if it has one."""
+        cost = self.unpriced(response, at=at)
         try:
-            known_llm = self._price(provider, model, instant, response.price_context).llm
+            return replace(cost, known_llm=self._price(cost.provider, cost.model, cost.at, response.price_context).llm)
         except UnknownModelError:
-            known_llm = None
-        return Cost(None, None, {}, "unpriced", provider, model, instant, response.provider_cost, known_llm)
+            return cost
+
+    def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
+        """The cost of an answer no catalogue can price: not zero, unknown."""
+        return Cost(
+            None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC), response.provider_cost
+        )
 
 
 def catalogue_counts(usage: Usage) -> dict[str, Quantity]:

@@ -32,7 +32,7 @@ class Cost:
     provider_usd: Decimal | None = None
     """What the provider itself said it cost."""
     known_llm: str | None = None
-    """The catalogue's id of a model that has no price here: of a call that failed, say."""
+    """The catalogue's id of the model of a call that failed, and so has no price that tells it."""
 
     @property
     def lines(self) -> tuple[CostLine, ...]:

@@ -214,7 +214,7 @@ class CostTracker:
 
     def _cost(self, response: LLMResponse, at: datetime) -> Cost:
         if response.status == "error" and response.usage.token_count is None:
-            return self._calculator.unpriced(response, at=at)
+            return self._calculator.failed(response, at=at)
         try:
             return self._calculator.cost(response, at=at)
         except UnknownModelError:

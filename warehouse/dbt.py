@@ -99,13 +99,36 @@ def models_changed(home: Home) -> bool:
     return not _built_with(home).exists() or _built_with(home).read_text() != project_hash()
 
 
-def note_models_built(home: Home, models: str | None = None) -> None:
-    """Remember that everything in the build file was made by models of this `project_hash`, else as they are now."""
-    replace_file(_built_with(home), (models or project_hash()).encode())
+def note_models_built(home: Home, models: str) -> None:
+    """Remember that everything in the build file was made by models of this `project_hash`.
+
+    Take it before dbt reads them: they may change while it builds.
+    """
+    replace_file(_built_with(home), models.encode())
 
 
 def _built_with(home: Home) -> Path:
     return home.dbt / "built_with.sha256"
+
+
+def run_command(
+    home: Home, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run one dbt command to its end; `stdout` holds all it said. `environment` goes before `dbt_environment`."""
+    return subprocess.run(  # noqa: S603
+        dbt_command(arguments),
+        env=os.environ | dbt_environment(home) | dict(environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def stopped(completed: "subprocess.CompletedProcess[str]") -> BuildError:
+    """The error for a command that did not come to its end, with what dbt said last."""
+    last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
+    return BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
 
 
 def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> DbtReport:
@@ -120,22 +143,13 @@ def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None 
     models = project_hash()
     full_refresh = full_refresh or models_changed(home)
     arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh, status_date=status_date)
-    completed = subprocess.run(  # noqa: S603
-        dbt_command(arguments),
-        env=os.environ | dbt_environment(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    completed = run_command(home, arguments)
     if not results_file.exists():
-        last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
-        raise BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
+        raise stopped(completed)
     results = json.loads(results_file.read_text(encoding="utf-8"))
     failed = failures(results)
     if failed or completed.returncode:
         raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
-    # Not as they are by now: dbt has read them minutes ago.
     note_models_built(home, models)
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
     return DbtReport(kinds["model"], kinds["test"], results["elapsed_time"])

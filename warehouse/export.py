@@ -1,13 +1,12 @@
 """Exporting what a query finds: CSV or Parquet, whole or not at all, every digit of the money kept."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 
 import duckdb
 
-from tracking.durable_files import PRIVATE_FILE, replacing
-from tracking.errors import ArgumentError, LedgerError
+from tracking.errors import ArgumentError
+from warehouse.named_files import refuse_existing, writing
 from warehouse.sources import literal
 
 
@@ -34,15 +33,10 @@ def export(
         LedgerError: the file exists and may not be overwritten, or cannot be written.
         duckdb.Error: DuckDB refuses the query.
     """
-    if path.exists() and not overwrite:
-        raise LedgerError(f"{path} exists; --force overwrites it")
-    try:
-        with replacing(path) as temporary:
-            # Nobody else may read it, not even while it is being written.
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
-            return _copy(connection, query, temporary, kind)
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
+    if not overwrite:
+        refuse_existing(path)
+    with writing(path) as temporary:
+        return _copy(connection, query, temporary, kind)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, kind: ExportFormat) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -251,6 +252,7 @@ def _csv_line(number: int, row: Mapping[str, str]) -> Line:
     )
 
 
+@cache
 def _provider(name: str) -> str:
     """The catalogue's id for a provider that the file writes in other letters (`OpenAI`); any other name as it is."""
     return name.lower() if known_provider(name) == name.lower() else name

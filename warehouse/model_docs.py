@@ -1,15 +1,13 @@
 """What every report, column and test means, and how they follow from each other: dbt's own page, in one file."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
-from tracking.durable_files import replace_file
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.dbt import BuildError, dbt_command, dbt_environment
+from warehouse.dbt import run_command, stopped
 from warehouse.locks import building
+from warehouse.named_files import writing
 
 
 def write_model_docs(home: Home, path: Path) -> None:
@@ -24,19 +22,11 @@ def write_model_docs(home: Home, path: Path) -> None:
     target = home.dbt / "docs"
     known = json.dumps({"reporting_timezone": home.settings().reporting_timezone})
     with building(home):
-        completed = subprocess.run(  # noqa: S603
-            dbt_command(["docs", "generate", "--static", "--vars", known]),
-            env=os.environ | dbt_environment(home) | {"DBT_TARGET_PATH": str(target)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+        completed = run_command(
+            home, ["docs", "generate", "--static", "--vars", known], {"DBT_TARGET_PATH": str(target)}
         )
         if completed.returncode:
-            last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
-            raise BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
+            raise stopped(completed)
         content = (target / "static_index.html").read_bytes()
-    try:
-        replace_file(path, content)
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
+    with writing(path) as temporary:
+        temporary.write_bytes(content)

@@ -29,6 +29,7 @@ from warehouse.dbt import (
     failures,
     models_changed,
     note_models_built,
+    project_hash,
 )
 from warehouse.locks import building
 
@@ -60,6 +61,7 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
     Events wait until dbt is done: only then may another process open the file that the measures are read from.
     """
     (home.dbt / "target" / RUN_RESULTS).unlink(missing_ok=True)
+    models = project_hash()
     invocation = _start_dbt(context, home, full_refresh=models_changed(home))
     events: list[Any] = []
     failed = None
@@ -81,7 +83,7 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
     if failed:
         raise _explained(home, failed) from failed
     if not context.is_subset:
-        note_models_built(home)
+        note_models_built(home, models)
 
 
 def _seconds(output: dg.Output[Any]) -> float:

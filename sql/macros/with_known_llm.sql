@@ -1,5 +1,5 @@
-{# The rows of a CTE with the model that calls of their name were, known_llm: a call that failed has no price that says
-   so. The CTE names holds int_model_names. #}
+{# The rows of a CTE with the model that calls of their name were, known_llm: a call that was recorded before the
+   catalogue knew its model goes by the provider's name. The CTE names holds int_model_names. #}
 {% macro with_known_llm(rows_relation) -%}
     select
         {{ rows_relation }}.*,

@@ -265,7 +265,7 @@ def test_a_failed_call_goes_by_the_same_name_as_its_models_priced_ones() -> None
     failed = LLMResponse(provider="anthropic", model="claude-haiku-4-5-20251001", usage=Usage(), status="error")
     answered = replace(failed, usage=Usage(input_tokens=1, output_tokens=1), status="ok")
     calculator = CostCalculator()
-    unpriced = calculator.unpriced(failed, at=AT)
+    unpriced = calculator.failed(failed, at=AT)
     assert (unpriced.llm, unpriced.llm_family) == ("claude-haiku-4-5", "claude")
     assert (unpriced.usd, unpriced.price_id) == (None, None)
     assert calculator.cost(answered, at=AT).llm == unpriced.llm

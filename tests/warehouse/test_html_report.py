@@ -119,7 +119,8 @@ def test_the_dearest_are_listed_and_the_others_are_counted(warehouse: duckdb.Duc
     costs = [row["cost_usd"] for row in users.rows]
     assert costs == sorted(costs, reverse=True)
     everybody = warehouse.execute("select count(distinct (user_id, tenant)) from ledger.usage").fetchall()[0][0]
-    assert (len(users.rows), users.others_count) == (LISTED, everybody - LISTED)
+    assert users.others is not None
+    assert (len(users.rows), users.others["things"]) == (LISTED, everybody - LISTED)
 
 
 def test_names_stand_for_ids_with_and_without_a_tenant(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -195,8 +196,8 @@ def test_days_without_calls_are_columns_too(warehouse: duckdb.DuckDBPyConnection
 
     whole = read_figures(warehouse, None, None)
     assert starts(whole) == [whole.period.first + timedelta(days=day) for day in range(whole.period.days)]
-    assert read_figures(warehouse, date(2026, 1, 1), None).step == "week"
-    assert read_figures(warehouse, date(2020, 1, 1), None).step == "month"
+    assert read_figures(warehouse, date(2026, 1, 1), None).period.step == "week"
+    assert read_figures(warehouse, date(2020, 1, 1), None).period.step == "month"
 
 
 def test_a_period_without_calls_or_turned_round_is_refused(home: Home, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tracking.errors import LedgerError
 from warehouse.cli.output import HomeOption, home_of, say, working
+from warehouse.named_files import refuse_existing
 
 REPORT_FILE = Path("llm-cost-report.html")
 DOCS_FILE = Path("llm-cost-docs.html")
@@ -37,7 +37,8 @@ def report(
     """
     from warehouse.html_report import write_report
 
-    _check_free(file, force=force)
+    if not force:
+        refuse_existing(file)
     with working(f"writing {file}"):
         figures = write_report(home_of(home), file, first and first.date(), last and last.date())
     say(f"Wrote {file}: {figures.period.first} to {figures.period.last}, {figures.total['requests']:,} calls")
@@ -51,12 +52,8 @@ def docs(
     """Write what every report and column means, and what follows from what, as one HTML page."""
     from warehouse.model_docs import write_model_docs
 
-    _check_free(file, force=force)
+    if not force:
+        refuse_existing(file)
     with working(f"writing {file}"):
         write_model_docs(home_of(home), file)
     say(f"Wrote {file}")
-
-
-def _check_free(file: Path, *, force: bool) -> None:
-    if file.exists() and not force:
-        raise LedgerError(f"{file} exists; --force overwrites it")

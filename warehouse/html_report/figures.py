@@ -26,6 +26,28 @@ MEASURES = """
 """
 IN_PERIOD = "reporting_date between $first and $last"
 
+TOTAL = f"select {MEASURES} from cost_per_day where {IN_PERIOD}"
+
+USERS = f"select count(distinct (user_id, tenant)) as users from cost_per_user_day where {IN_PERIOD}"
+
+COURSE = f"""
+    select date_trunc('{{step}}', reporting_date)::date as start, {MEASURES}
+    from cost_per_day
+    where {IN_PERIOD}
+    group by all
+    order by all
+"""
+
+RANKED = f"""
+    select *, row_number() over (order by cost_usd desc nulls last, requests desc, name, beside) as place
+    from (
+        select {{name}} as name, {{beside}} as beside, {MEASURES}
+        from {{relation}}
+        where {IN_PERIOD}
+        group by all
+    )
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -39,6 +61,13 @@ class Period:
         return (self.last - self.first).days + 1
 
     @property
+    def step(self) -> str:
+        """What a column of the chart stands for, so that there are not too many."""
+        if self.days <= MOST_COLUMNS:
+            return "day"
+        return "week" if self.days <= 7 * MOST_COLUMNS else "month"
+
+    @property
     def before(self) -> "Period":
         """As many days, right before these."""
         return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
@@ -46,13 +75,12 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The period's cost by one thing: the dearest `rows`, and what all the `others` sum to."""
+    """The period's cost by one thing: the dearest `rows`, and what all the `others` (so many `things`) sum to."""
 
     title: str
     of: str
     rows: list[Row]
     others: Row | None
-    others_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +91,6 @@ class Figures:
     total: Row
     before: Row | None
     users: int
-    step: str
     course: list[Row]
     cuts: list[Cut]
     budgets: list[Row]
@@ -186,54 +213,50 @@ def read_figures(connection: duckdb.DuckDBPyConnection, first: date | None, last
         LedgerError: no call was recorded in it.
     """
     period = _period(connection, first, last)
-
-    def rows(query: str, within: Period = period) -> list[Row]:
-        names = [name for name in ("first", "last") if f"${name}" in query]
-        result = connection.execute(query, {name: getattr(within, name) for name in names})
-        columns = [column[0] for column in result.description or []]
-        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
-
-    def one(query: str, within: Period = period) -> Row:
-        return rows(query, within)[0]
-
-    def cut(title: str, of: str, relation: str, name: str, beside: str) -> Cut:
-        ranked = (
-            f"select *, row_number() over (order by cost_usd desc nulls last, requests desc, name, beside) as place "
-            f"from (select {name} as name, {beside} as beside, {MEASURES} from {relation} "
-            f"where {IN_PERIOD} group by all)"
-        )
-        listed = rows(f"select * from ({ranked}) where place <= {LISTED} order by place")
-        others = one(f"select count(*) as things, {MEASURES} from ({ranked}) where place > {LISTED}")
-        return Cut(title, of, listed, others if others["things"] else None, others["things"])
-
-    total = one(f"select {MEASURES} from cost_per_day where {IN_PERIOD}")
+    reader = _Reader(connection, period)
+    total = reader.one(TOTAL)
     if not total["requests"]:
         raise LedgerError(f"no call was recorded from {period.first} to {period.last}")
-    before = one(f"select {MEASURES} from cost_per_day where {IN_PERIOD}", period.before)
-    step = _step(period)
+    before = _Reader(connection, period.before).one(TOTAL)
     return Figures(
         period=period,
         total=total,
         before=before if before["requests"] else None,
-        users=one(f"select count(distinct (user_id, tenant)) as n from cost_per_user_day where {IN_PERIOD}")["n"],
-        step=step,
-        course=_without_gaps(
-            rows(
-                f"select date_trunc('{step}', reporting_date)::date as start, {MEASURES} "
-                f"from cost_per_day where {IN_PERIOD} group by all order by all"
-            ),
-            step,
-        ),
-        cuts=[cut(*parts) for parts in CUTS],
-        budgets=rows(BUDGETS),
-        movers=rows(MOVERS),
-        savings=rows(SAVINGS),
-        anomalies=rows(ANOMALIES),
-        performance=rows(PERFORMANCE),
-        coverage=rows(COVERAGE),
-        quality=one(QUALITY),
+        users=reader.one(USERS)["users"],
+        course=_without_gaps(reader.rows(COURSE.format(step=period.step)), period.step),
+        cuts=[reader.cut(*parts) for parts in CUTS],
+        budgets=reader.rows(BUDGETS),
+        movers=reader.rows(MOVERS),
+        savings=reader.rows(SAVINGS),
+        anomalies=reader.rows(ANOMALIES),
+        performance=reader.rows(PERFORMANCE),
+        coverage=reader.rows(COVERAGE),
+        quality=reader.one(QUALITY),
         proofs=prove(connection),
     )
+
+
+class _Reader:
+    """Asks the published warehouse about one period."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, period: Period) -> None:
+        self._connection = connection
+        self._bounds = {"first": period.first, "last": period.last}
+
+    def rows(self, query: str) -> list[Row]:
+        asked = {name: bound for name, bound in self._bounds.items() if f"${name}" in query}
+        result = self._connection.execute(query, asked)
+        columns = [column[0] for column in result.description or []]
+        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+    def one(self, query: str) -> Row:
+        return self.rows(query)[0]
+
+    def cut(self, title: str, of: str, relation: str, name: str, beside: str) -> Cut:
+        ranked = RANKED.format(relation=relation, name=name, beside=beside)
+        others = self.one(f"select count(*) as things, {MEASURES} from ({ranked}) where place > {LISTED}")
+        listed = self.rows(f"select * from ({ranked}) where place <= {LISTED} order by place")
+        return Cut(title, of, listed, others if others["things"] else None)
 
 
 def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> Period:
@@ -244,12 +267,6 @@ def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: dat
     if period.last < period.first:
         raise ArgumentError("--to", f"({period.last}) is before --from ({period.first})")
     return period
-
-
-def _step(period: Period) -> str:
-    if period.days <= MOST_COLUMNS:
-        return "day"
-    return "week" if period.days <= 7 * MOST_COLUMNS else "month"
 
 
 def _without_gaps(course: list[Row], step: str) -> list[Row]:

@@ -11,12 +11,12 @@ from typing import Any
 import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
-from tracking.durable_files import replace_file
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.html_report import words
 from warehouse.html_report.chart import column_chart
 from warehouse.html_report.figures import Figures, read_figures
+from warehouse.named_files import writing
 from warehouse.reading import open_warehouse
 
 FILTERS = ("usd", "exactly", "count", "short_count", "percent", "seconds", "day")
@@ -35,10 +35,8 @@ def write_report(home: Home, path: Path, first: date | None = None, last: date |
         content = rendered(figures, home.settings().reporting_timezone)
     except (duckdb.CatalogException, duckdb.BinderException, UndefinedError) as error:
         raise LedgerError(f"{home.warehouse_database} is of another version; `llm-cost build` renews it") from error
-    try:
-        replace_file(path, content.encode())
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
+    with writing(path) as temporary:
+        temporary.write_text(content, "utf-8")
     return figures
 
 
@@ -64,15 +62,15 @@ def rendered(figures: Figures, timezone: str) -> str:
     )
 
 
-def _share(total: Mapping[str, Any], row: Mapping[str, Any]) -> float:
+def _share(total: Mapping[str, Any], row: Mapping[str, Any]) -> Decimal:
     """Of the period's cost, at most 1 and never negative: the length of a bar."""
     if not total["cost_usd"] or total["cost_usd"] < 0:
-        return 0.0
-    return float(min(max((row["cost_usd"] or Decimal(0)) / total["cost_usd"], Decimal(0)), Decimal(1)))
+        return Decimal(0)
+    return min(max((row["cost_usd"] or Decimal(0)) / total["cost_usd"], Decimal(0)), Decimal(1))
 
 
-def _change(before: Mapping[str, Any], total: Mapping[str, Any]) -> float | None:
+def _change(before: Mapping[str, Any], total: Mapping[str, Any]) -> Decimal | None:
     """How much more the period cost than the one before it, as a share of that."""
     if not before["cost_usd"] or total["cost_usd"] is None:
         return None
-    return float(total["cost_usd"] / before["cost_usd"] - 1)
+    return total["cost_usd"] / before["cost_usd"] - 1

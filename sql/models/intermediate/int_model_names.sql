@@ -1,5 +1,5 @@
--- A call that failed has no price that says which model it was: llm is then the name the provider has for it. Here is
--- which model calls of that name were, when they did not fail.
+-- A call recorded before the catalogue knew its model has no price that says which it was: llm is then the name the
+-- provider has for it. Here is which model calls of that name were, where they had a price.
 {{ config(materialized='table') }}
 
 with
