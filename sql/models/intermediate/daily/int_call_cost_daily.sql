@@ -1,13 +1,4 @@
--- How much single calls on one model cost, as histograms. See int_cost_daily for on_schema_change.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook='{{ delete_changed_days() }}',
-    )
-}}
-
+-- How much single calls on one model cost, as histograms.
 with
 
 {{ changed_calls() }},

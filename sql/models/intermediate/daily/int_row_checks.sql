@@ -1,13 +1,4 @@
 -- What must be true of every row, counted when a day changes and never again: rows do not change under a fingerprint.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook='{{ delete_changed_days() }}',
-    )
-}}
-
 with
 
 {{ changed_rows() }},

@@ -1,13 +1,4 @@
--- Each day's costliest calls, few enough to keep. See int_cost_daily for on_schema_change.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook='{{ delete_changed_days() }}',
-    )
-}}
-
+-- Each day's costliest calls, few enough to keep.
 with
 
 {{ changed_calls() }},

@@ -1,13 +1,3 @@
--- on_schema_change: see int_cost_daily.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook='{{ delete_changed_days() }}',
-    )
-}}
-
 with
 
 {{ changed_rows() }},

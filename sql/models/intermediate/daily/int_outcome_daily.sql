@@ -1,13 +1,4 @@
--- What became of each call and whether it was paid for in vain. See int_cost_daily for on_schema_change.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook='{{ delete_changed_days() }}',
-    )
-}}
-
+-- What became of each call and whether it was paid for in vain.
 with
 
 {{ changed_rows() }},

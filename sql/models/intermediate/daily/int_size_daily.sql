@@ -1,13 +1,3 @@
--- See int_cost_daily for on_schema_change.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
-        pre_hook='{{ delete_changed_days() }}',
-    )
-}}
-
 with
 
 {{ changed_calls() }},
