@@ -3,10 +3,10 @@
 import os
 import sys
 
-from dagster_project.dagster_home import instance_of, prepare_dagster_home
-from dagster_project.days import sealed_days
-from dagster_project.manifest import prepared_manifest
-from dagster_project.reported_days import report_changed_days
+from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
+from dagster_project.lib.days import sealed_days
+from dagster_project.lib.dbt_manifest import prepared_manifest
+from dagster_project.lib.reported_days import report_changed_days
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 

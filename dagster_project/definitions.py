@@ -25,8 +25,8 @@ from dagster_project.defs.published import published_warehouse
 from dagster_project.defs.published_checks import PUBLISHED_CHECKS
 from dagster_project.defs.refresh import hourly_refresh, rebuild_days, refresh, reports_follow_the_ledger
 from dagster_project.defs.sensors import late_days, new_breaches
-from dagster_project.manifest import prepared_manifest
-from dagster_project.resources import LedgerHome
+from dagster_project.lib.dbt_manifest import prepared_manifest
+from dagster_project.lib.resources import LedgerHome
 from tracking.home import Home
 from tracking.settings import ProcessSettings
 

@@ -11,7 +11,7 @@ import pytest
 
 import tracking
 from tracking import CostTracker, LLMUsageRecord
-from tracking.journal import decode_line
+from tracking.journal.writer import decode_line
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tracking.request_type import RequestType
+from tracking.rows.request_type import RequestType
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

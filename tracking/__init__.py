@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Unpack
 
+from tracking.answers.response import LLMResponse
+from tracking.answers.watched_stream import WatchedStream, watch_stream
 from tracking.attribution import attribution
-from tracking.calculator import CostCalculator
-from tracking.cost import Cost
 from tracking.errors import (
     ArgumentError,
     CostTrackingError,
@@ -16,14 +16,14 @@ from tracking.errors import (
     UsageError,
 )
 from tracking.options import CallOptions
-from tracking.rate_card import CostLine
-from tracking.record import LLMUsageRecord
-from tracking.request_type import RequestType
-from tracking.response import LLMResponse
-from tracking.trackable import TrackableRef
+from tracking.pricing.calculator import CostCalculator
+from tracking.pricing.cost import Cost
+from tracking.pricing.rate_card import CostLine
+from tracking.rows.record import LLMUsageRecord
+from tracking.rows.request_type import RequestType
+from tracking.rows.trackable import TrackableRef
 from tracking.tracker import CostTracker
 from tracking.usage import Usage
-from tracking.watched_stream import WatchedStream, watch_stream
 
 __all__ = [
     "ArgumentError",

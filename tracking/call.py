@@ -4,10 +4,10 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tracking.response import LLMResponse
+from tracking.answers.response import LLMResponse
 
 if TYPE_CHECKING:
-    from tracking.record import LLMUsageRecord
+    from tracking.rows.record import LLMUsageRecord
     from tracking.tracker import CostTracker
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tracking.durable_files import create_exclusively, make_directory, sync_directory
 from tracking.errors import LedgerError
-from tracking.request_type import check_name
+from tracking.rows.request_type import check_name
 
 FORMAT_VERSION = 1
 LEDGER_TOML = """\

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracking.errors import LedgerError, RefusedCallsError
 from tracking.options import CallOptions
-from tracking.record import LLMUsageRecord
+from tracking.rows.record import LLMUsageRecord
 
 WRITE_BYTES = 8 * 1024 * 1024
 """How much is held back at most before it is written."""

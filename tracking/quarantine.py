@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from tracking.answers.response import LLMResponse
 from tracking.durable_files import PRIVATE_FILE, write_all
-from tracking.journal import writer_name
-from tracking.response import LLMResponse
+from tracking.journal.writer import writer_name
 
 USAGE_FIELDS = ("usage", "usageMetadata", "usage_info", "meta", "model", "modelVersion", "id", "responseId", "created")
 """The parts of a provider's answer that say what it cost. None of them holds what was said."""

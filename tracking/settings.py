@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tracking.calculator import CostSource
-from tracking.journal import Durability
+from tracking.journal.writer import Durability
+from tracking.pricing.calculator import CostSource
 from tracking.prompt import PromptPolicy
 
 DEFAULT_HOME = Path("llm-cost-data")

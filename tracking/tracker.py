@@ -9,24 +9,24 @@ from typing import Any, ClassVar, Literal, Self, Unpack, cast
 
 from pydantic import ValidationError
 
+from tracking.answers.response import LLMResponse
 from tracking.attribution import current_attribution
-from tracking.calculator import CostCalculator, CostSource
 from tracking.call import TrackedCall
-from tracking.cost import Cost
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
-from tracking.journal import Durability, JournalWriter, record_line
+from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.many_calls import GivenCall, ManyCalls
 from tracking.options import CallOptions
-from tracking.price_files import PriceFiles
-from tracking.price_overrides import PriceOverrides
+from tracking.pricing.calculator import CostCalculator, CostSource
+from tracking.pricing.cost import Cost
+from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.price_files import PriceFiles
 from tracking.prompt import PromptKeeper, PromptPolicy
 from tracking.quarantine import Quarantine
-from tracking.record import LLMUsageRecord
-from tracking.request_type import RequestType
-from tracking.response import LLMResponse
-from tracking.row import attribution_of, build_record, instant_of_call
-from tracking.trackable import TrackableRef, user_id_of
+from tracking.rows.build import attribution_of, build_record, instant_of_call
+from tracking.rows.record import LLMUsageRecord
+from tracking.rows.request_type import RequestType
+from tracking.rows.trackable import TrackableRef, user_id_of
 
 KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_project.failures import explained, failure, listed
-from dagster_project.resources import LedgerHome
-from dagster_project.tables import table
+from dagster_project.lib.failures import explained, failure, listed
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.tables import table
 from warehouse.alerts.breaches import Breach, Kind, Severity
 from warehouse.alerts.delivery import Backoff, deliver, send_alerts
 from warehouse.alerts.settings import AlertSettings

@@ -9,18 +9,18 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.dagster_home import BUILD_DATABASE_POOL
-from dagster_project.days import DAYS, sealed_days
 from dagster_project.defs.ledger import SEGMENTS
-from dagster_project.durations import Durations
-from dagster_project.failures import explained, failure, listed
-from dagster_project.reported_days import USAGE
-from dagster_project.resources import LedgerHome
-from dagster_project.translator import ROWS, LedgerTranslator
+from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
+from dagster_project.lib.days import DAYS, sealed_days
+from dagster_project.lib.durations import Durations
+from dagster_project.lib.failures import explained, failure, listed
+from dagster_project.lib.reported_days import USAGE
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
+from warehouse.building.rebuild import forget_days
+from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.locks import building
-from warehouse.manifest import Manifest, Segment
-from warehouse.rebuilding import forget_days
 
 
 def usage_by_day(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:

@@ -8,15 +8,15 @@ import dagster as dg
 import duckdb
 
 from dagster_project.defs.ledger import FROM_THE_MANIFEST
-from dagster_project.failures import explained
-from dagster_project.resources import LedgerHome
-from dagster_project.translator import ROWS, LedgerTranslator
-from tracking import catalogue
+from dagster_project.lib.failures import explained
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
-from tracking.price_overrides import PriceOverrides
-from warehouse.budgets import create_budgets
-from warehouse.dimensions import create_names
-from warehouse.invoices import create_invoices
+from tracking.pricing import catalogue
+from tracking.pricing.overrides import PriceOverrides
+from warehouse.sources.budgets import create_budgets
+from warehouse.sources.invoices import create_invoices
+from warehouse.sources.names import create_names
 
 FILES = {
     "models": "prices.toml",

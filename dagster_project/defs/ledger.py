@@ -7,19 +7,19 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.charts import column_chart
-from dagster_project.days import FIRST_DAY, SealedDay, sealed_days
 from dagster_project.defs.ledger_checks import WHOLE, check_ledger, ledger_check_specs
-from dagster_project.durations import Durations
-from dagster_project.failures import explained
-from dagster_project.reported_days import report_changed_days
-from dagster_project.resources import LedgerHome
-from dagster_project.translator import ROWS, LedgerTranslator
+from dagster_project.lib.charts import column_chart
+from dagster_project.lib.days import FIRST_DAY, SealedDay, sealed_days
+from dagster_project.lib.durations import Durations
+from dagster_project.lib.failures import explained
+from dagster_project.lib.reported_days import report_changed_days
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
-from tracking.record import EXACT
-from warehouse.compaction import compact_closed_days
-from warehouse.manifest import Manifest
-from warehouse.seal import SealReport, seal
+from tracking.rows.record import EXACT
+from warehouse.ledger.compact import compact_closed_days
+from warehouse.ledger.manifest import Manifest
+from warehouse.sealing.seal import SealReport, seal
 
 SEGMENTS = dg.AssetKey(["ledger", "segments"])
 FROM_THE_MANIFEST = ("segments", "conflicts", "quarantined")

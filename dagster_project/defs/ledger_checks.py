@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from dagster_project.failures import listed
-from dagster_project.journals import waiting_journals
+from dagster_project.lib.failures import listed
+from dagster_project.lib.journals import waiting_journals
 from tracking.home import Home
-from warehouse.manifest import Manifest, Segment
+from warehouse.ledger.manifest import Manifest, Segment
 
 WHOLE = "segment_files_are_whole"
 QUIET = timedelta(minutes=5)

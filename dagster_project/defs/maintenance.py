@@ -6,14 +6,14 @@ from decimal import Decimal
 import dagster as dg
 
 from dagster_project.defs.ledger import SEGMENTS
-from dagster_project.failures import explained, listed
-from dagster_project.resources import LedgerHome
-from dagster_project.tables import table
+from dagster_project.lib.failures import explained, listed
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.tables import table
 from tracking.home import Retention
-from warehouse.compaction import compact
-from warehouse.repricing import RepriceReport, Selection, reprice
-from warehouse.retention import retain
-from warehouse.verification import verify
+from warehouse.integrity.verify import verify
+from warehouse.ledger.compact import compact
+from warehouse.privacy.retain import retain
+from warehouse.sealing.reprice import RepriceReport, Selection, reprice
 
 
 @dg.asset_check(

@@ -13,15 +13,15 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
-from dagster_project.dagster_home import BUILD_DATABASE_POOL
-from dagster_project.durations import Durations
-from dagster_project.failures import explained, failure, listed
-from dagster_project.measures import measures_by_relation
-from dagster_project.resources import LedgerHome
-from dagster_project.translator import LedgerTranslator
+from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
+from dagster_project.lib.durations import Durations
+from dagster_project.lib.failures import explained, failure, listed
+from dagster_project.lib.measures import measures_by_relation
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.translator import LedgerTranslator
 from tracking.home import Home
-from warehouse.build import prepare
-from warehouse.dbt import (
+from warehouse.building.build import prepare
+from warehouse.building.dbt import (
     PROJECT,
     dbt_arguments,
     dbt_command,

@@ -7,19 +7,19 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from dagster_project.dagster_home import BUILD_DATABASE_POOL
-from dagster_project.durations import Durations
-from dagster_project.failures import explained, failure, listed
-from dagster_project.measures import CHART, as_metadata, measures_by_relation
-from dagster_project.resources import LedgerHome
-from dagster_project.tables import table
-from dagster_project.translator import FOLLOWS_THE_LEDGER, OWNERS, ROWS
-from dagster_project.unchanged_days import read_otherwise
+from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
+from dagster_project.lib.durations import Durations
+from dagster_project.lib.failures import explained, failure, listed
+from dagster_project.lib.measures import CHART, as_metadata, measures_by_relation
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.tables import table
+from dagster_project.lib.translator import FOLLOWS_THE_LEDGER, OWNERS, ROWS
+from dagster_project.lib.unchanged_days import read_otherwise
 from tracking.home import Home
-from warehouse.housekeeping import tidy
+from warehouse.building.publish import publish
+from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
-from warehouse.proof import CutProof, prove
-from warehouse.publish import publish
+from warehouse.published.proof import CutProof, prove
 
 WAREHOUSE = dg.AssetKey("published_warehouse")
 

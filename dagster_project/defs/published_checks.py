@@ -4,15 +4,15 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.days import published_days, sealed_days
 from dagster_project.defs.published import WAREHOUSE
-from dagster_project.failures import listed
-from dagster_project.measures import as_metadata
-from dagster_project.resources import LedgerHome
-from dagster_project.tables import table
+from dagster_project.lib.days import published_days, sealed_days
+from dagster_project.lib.failures import listed
+from dagster_project.lib.measures import as_metadata
+from dagster_project.lib.resources import LedgerHome
+from dagster_project.lib.tables import table
 from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
-from warehouse.proof import MEASURES, CutProof, prove
-from warehouse.reading import open_warehouse
+from warehouse.published.proof import MEASURES, CutProof, prove
+from warehouse.published.read import open_warehouse
 
 UNPRICED_SHARE = 0.05
 """Of the calls that did not fail: more than this without a price, and totals are no longer to be trusted as totals."""

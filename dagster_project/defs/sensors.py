@@ -4,13 +4,13 @@ import hashlib
 
 import dagster as dg
 
-from dagster_project.days import published_days, sealed_days
 from dagster_project.defs.alerts import send_alerts_job
 from dagster_project.defs.published import WAREHOUSE
 from dagster_project.defs.refresh import refresh
-from dagster_project.failures import listed
-from dagster_project.journals import waiting_journals
-from dagster_project.resources import LedgerHome
+from dagster_project.lib.days import published_days, sealed_days
+from dagster_project.lib.failures import listed
+from dagster_project.lib.journals import waiting_journals
+from dagster_project.lib.resources import LedgerHome
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 from warehouse.alerts.delivery import undelivered

@@ -19,7 +19,7 @@ import duckdb
 
 from tests.benchmarks.timing import table
 from tracking import CostTracker
-from tracking.journal import Durability, JournalWriter, encode_line
+from tracking.journal.writer import Durability, JournalWriter, encode_line
 
 DURABILITIES: tuple[Durability, ...] = ("process", "interval", "always")
 SECONDS = 1.0

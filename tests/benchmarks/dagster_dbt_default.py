@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
-from warehouse.dbt import PROJECT, dbt_arguments
+from warehouse.building.dbt import PROJECT, dbt_arguments
 
 
 @dbt_assets(manifest=Path(os.environ["LLM_COST_MANIFEST"]))

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from tests.benchmarks.timing import race, ratios, table
 from tracking import CostCalculator, CostTracker, LLMResponse, LLMUsageRecord
-from tracking.journal import record_line
-from tracking.request_type import RequestType
-from tracking.row import attribution_of, build_record, instant_of_call
+from tracking.journal.writer import record_line
+from tracking.rows.build import attribution_of, build_record, instant_of_call
+from tracking.rows.request_type import RequestType
 
 OPENAI: dict[str, Any] = {
     "id": "chatcmpl-CkV2n6T9Zb1yq0",

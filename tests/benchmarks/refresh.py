@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dagster_project.dagster_home import prepare_dagster_home
-from dagster_project.manifest import prepared_manifest
+from dagster_project.lib.dagster_home import prepare_dagster_home
+from dagster_project.lib.dbt_manifest import prepared_manifest
 from tests.benchmarks.timing import table
 from tracking.home import Home
-from warehouse.dbt import dbt_arguments, dbt_command, dbt_environment
+from warehouse.building.dbt import dbt_arguments, dbt_command, dbt_environment
 
 ROUNDS = 3
 DEMO = [sys.executable, "-m", "warehouse", "demo", "--home"]

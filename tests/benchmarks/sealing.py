@@ -16,10 +16,10 @@ import polars as pl
 from tests.benchmarks.timing import CONSOLE, seconds_and_peak, table
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
-from tracking.journal import ROTATE_BYTES, record_line
-from warehouse.id_runs import Run, write_run
-from warehouse.manifest import Segment
-from warehouse.sealed_ids import LARGEST_RUN, SealedIds
+from tracking.journal.writer import ROTATE_BYTES, record_line
+from warehouse.ledger.manifest import Segment
+from warehouse.sealing.id_runs import Run, write_run
+from warehouse.sealing.sealed_ids import LARGEST_RUN, SealedIds
 
 ROWS = (150_000, 600_000)
 ROUNDS = 3
@@ -34,11 +34,11 @@ WORDS = [f"word{number}" for number in range(300)]
 
 TIMED = "import time\n{imports}\nstarted = time.perf_counter()\n{call}\nprint(time.perf_counter() - started)"
 SEAL = TIMED.format(
-    imports="from tracking.home import Home\nfrom warehouse.seal import seal",
+    imports="from tracking.home import Home\nfrom warehouse.sealing.seal import seal",
     call="seal(Home({home!r}))",
 )
 EAGER = TIMED.format(
-    imports="import polars as pl\nfrom warehouse.schema import JOURNAL_SCHEMA",
+    imports="import polars as pl\nfrom warehouse.ledger.schema import JOURNAL_SCHEMA",
     call="pl.read_ndjson({rows!r}, schema=JOURNAL_SCHEMA).write_parquet({out!r})",
 )
 STREAMING = EAGER.replace("read_ndjson", "scan_ndjson").replace("write_parquet", "sink_parquet")

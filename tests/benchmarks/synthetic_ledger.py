@@ -13,10 +13,10 @@ import polars as pl
 
 from tracking import CostCalculator
 from tracking.home import Home
-from tracking.price_files import PriceFiles
-from warehouse.manifest import Manifest, Stretch
-from warehouse.schema import USAGE_SCHEMA
-from warehouse.segments import write_segments
+from tracking.pricing.price_files import PriceFiles
+from warehouse.ledger.manifest import Manifest, Stretch
+from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.ledger.segments import write_segments
 
 FIRST_DAY = date(2026, 7, 6)
 DAYS = 90

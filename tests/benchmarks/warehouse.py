@@ -27,8 +27,8 @@ import duckdb
 from tests.benchmarks.synthetic_ledger import DAYS, append_day, write_ledger
 from tests.benchmarks.timing import CONSOLE, table
 from tracking.home import Home
-from warehouse.reading import open_warehouse
-from warehouse.sources import literal
+from warehouse.published.read import open_warehouse
+from warehouse.sources.ledger import literal
 
 MILLIONS = os.environ.get("WAREHOUSE_MILLIONS", "1 10")
 NEW_ROWS = 10_000

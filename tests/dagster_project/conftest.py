@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from dagster_project.definitions import definitions
-from dagster_project.manifest import prepared_manifest
+from dagster_project.lib.dbt_manifest import prepared_manifest
 from tracking import CostTracker
 from tracking.home import Home
 

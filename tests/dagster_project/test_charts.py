@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import dagster as dg
 import pytest
 
-from dagster_project.charts import bar_chart, column_chart
+from dagster_project.lib.charts import bar_chart, column_chart
 
 SHOWN_AT_ONCE = 1000
 """Characters: the UI puts longer Markdown behind a click."""

@@ -8,15 +8,15 @@ import dagster as dg
 import duckdb
 import pytest
 
-from dagster_project.dagster_home import instance_of, prepare_dagster_home
-from dagster_project.days import sealed_days
 from dagster_project.defs.sensors import late_days
-from dagster_project.reported_days import USAGE, report_changed_days
-from dagster_project.resources import LedgerHome
+from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
+from dagster_project.lib.days import sealed_days
+from dagster_project.lib.reported_days import USAGE, report_changed_days
+from dagster_project.lib.resources import LedgerHome
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
-from warehouse.manifest import Manifest
-from warehouse.reading import open_warehouse
+from warehouse.ledger.manifest import Manifest
+from warehouse.published.read import open_warehouse
 
 DAYS = [f"2026-11-{day:02}" for day in range(2, 7)]
 RANGE = {"dagster/asset_partition_range_start": DAYS[1], "dagster/asset_partition_range_end": DAYS[3]}

@@ -8,12 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-import dagster_project.manifest
-import warehouse.dbt
-from dagster_project.dagster_home import instance_of, prepare_dagster_home
-from dagster_project.manifest import prepared_manifest
+import dagster_project.lib.dbt_manifest
+import warehouse.building.dbt
+from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
+from dagster_project.lib.dbt_manifest import prepared_manifest
 from tracking.home import Home
-from warehouse.dbt import PROJECT, BuildError, dbt_arguments
+from warehouse.building.dbt import PROJECT, BuildError, dbt_arguments
 
 MODELS = {file.stem for file in (PROJECT / "models").rglob("*.sql")}
 
@@ -157,9 +157,11 @@ def test_a_changed_project_is_parsed_once_however_many_ask(
 ) -> None:
     home = make_home("changed", 0)
     parsed: list[Path] = []
-    parse = dagster_project.manifest._parse
-    monkeypatch.setattr(dagster_project.manifest, "project_hash", lambda: "another")
-    monkeypatch.setattr(dagster_project.manifest, "_parse", lambda home, path: parsed.append(path) or parse(home, path))
+    parse = dagster_project.lib.dbt_manifest._parse
+    monkeypatch.setattr(dagster_project.lib.dbt_manifest, "project_hash", lambda: "another")
+    monkeypatch.setattr(
+        dagster_project.lib.dbt_manifest, "_parse", lambda home, path: parsed.append(path) or parse(home, path)
+    )
     with ThreadPoolExecutor(4) as pool:
         manifests = list(pool.map(prepared_manifest, [home] * 4))
     assert len(parsed) == 1
@@ -171,9 +173,9 @@ def test_a_project_that_cannot_be_parsed_is_one_clear_error(
     make_home: Callable[[str, int], Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = tmp_path / "sql"
-    shutil.copytree(warehouse.dbt.PROJECT, project)
+    shutil.copytree(warehouse.building.dbt.PROJECT, project)
     (project / "models" / "broken.sql").write_text("select * from {{ ref('nowhere') }}")
-    monkeypatch.setattr(warehouse.dbt, "PROJECT", project)
+    monkeypatch.setattr(warehouse.building.dbt, "PROJECT", project)
     with pytest.raises(BuildError, match="nowhere"):
         prepared_manifest(make_home("broken", 0))
 

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from dagster_project.dagster_home import instance_of, prepare_dagster_home
-from dagster_project.event_log import OPEN_FILES, EventLog
+from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
+from dagster_project.lib.event_log import OPEN_FILES, EventLog
 from tracking.home import Home
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dagster_project.dagster_home import instance_of, prepare_dagster_home
+from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
 from tracking.home import Home
 from warehouse.locks import building
-from warehouse.reading import open_warehouse
+from warehouse.published.read import open_warehouse
 
 pytestmark = pytest.mark.slow
 

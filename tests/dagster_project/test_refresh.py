@@ -15,13 +15,13 @@ import dagster as dg
 import duckdb
 import pytest
 
-from dagster_project.manifest import prepared_manifest
-from dagster_project.unchanged_days import read_otherwise
+from dagster_project.lib.dbt_manifest import prepared_manifest
+from dagster_project.lib.unchanged_days import read_otherwise
 from tracking.home import Home
-from warehouse.build import build
-from warehouse.dbt import PROJECT, models_changed
-from warehouse.manifest import Manifest
-from warehouse.reading import open_warehouse
+from warehouse.building.build import build
+from warehouse.building.dbt import PROJECT, models_changed
+from warehouse.ledger.manifest import Manifest
+from warehouse.published.read import open_warehouse
 
 Refresh = Callable[[Home], dg.ExecuteInProcessResult]
 MakeHome = Callable[[str, int], Home]

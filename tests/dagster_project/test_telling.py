@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from dagster_project.defs.published import WAREHOUSE
-from dagster_project.reported_days import USAGE
+from dagster_project.lib.reported_days import USAGE
 from tracking.home import Home
 
 

@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tracking.home import Home
-from warehouse.reading import open_warehouse
-from warehouse.seal import seal
+from warehouse.published.read import open_warehouse
+from warehouse.sealing.seal import seal
 
 GROUPS = ("inputs", "ledger", "staging", "intermediate", "marts_cost", "marts_quality", "marts_usage", "published")
 SECONDS = 1000

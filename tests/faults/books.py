@@ -14,8 +14,8 @@ import polars as pl
 
 from tracking import CostCalculator, CostTracker, LLMResponse, LLMUsageRecord, Usage
 from tracking.home import Home
-from warehouse.manifest import Manifest
-from warehouse.seal import seal
+from warehouse.ledger.manifest import Manifest
+from warehouse.sealing.seal import seal
 
 LONG = os.environ.get("FAULTS") == "long"
 """Whether the long runs are wanted; else a short cut of each."""

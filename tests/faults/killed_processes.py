@@ -19,8 +19,8 @@ import books
 
 from tracking import CostTracker
 from tracking.home import Home
-from warehouse.manifest import Manifest
-from warehouse.seal import seal
+from warehouse.ledger.manifest import Manifest
+from warehouse.sealing.seal import seal
 
 WRITERS = 8
 

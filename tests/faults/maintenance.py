@@ -9,11 +9,11 @@ from books import Seen, calls, record_all, sealed_and_visible, visible
 from tracing import llm_cost
 
 from tracking.home import Home
-from warehouse.compaction import compact
-from warehouse.erasure import erase
-from warehouse.person import Person
-from warehouse.seal import seal
-from warehouse.verification import verify
+from warehouse.integrity.verify import verify
+from warehouse.ledger.compact import compact
+from warehouse.privacy.erase import erase
+from warehouse.privacy.person import Person
+from warehouse.sealing.seal import seal
 
 ERASED = "two"
 SEALED = [*calls("one", 30), *calls(ERASED, 30)]

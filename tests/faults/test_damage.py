@@ -10,8 +10,8 @@ from books import LONG, Tally, calls, record, record_all, sealed_and_visible, vi
 
 from tracking import CostTracker
 from tracking.home import Home
-from tracking.journal import decode_line
-from warehouse.verification import verify
+from tracking.journal.writer import decode_line
+from warehouse.integrity.verify import verify
 
 RECORDED = calls("writer", 3)
 

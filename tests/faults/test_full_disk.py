@@ -13,8 +13,8 @@ from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readabl
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
 from tracking.quarantine import Quarantine
-from warehouse.seal import seal
-from warehouse.verification import verify
+from warehouse.integrity.verify import verify
+from warehouse.sealing.seal import seal
 
 SIZE = 1024 * 1024
 PAGE = 4096

@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tracking import CostTracker
 from tracking.home import Home, Retention
-from warehouse.compaction import compact
-from warehouse.erasure import erase
-from warehouse.person import Person
-from warehouse.retention import retain
-from warehouse.seal import seal
-from warehouse.verification import verify
+from warehouse.integrity.verify import verify
+from warehouse.ledger.compact import compact
+from warehouse.privacy.erase import erase
+from warehouse.privacy.person import Person
+from warehouse.privacy.retain import retain
+from warehouse.sealing.seal import seal
 
 WRITERS = st.sampled_from(["one", "two", "three"])
 TODAY = date(2026, 11, 3)

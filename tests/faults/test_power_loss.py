@@ -19,7 +19,7 @@ import os, sys, time
 sys.path.insert(0, {here!r})
 from books import Call, record
 from tracking import CostTracker
-from tracking.journal import SYNC_SECONDS
+from tracking.journal.writer import SYNC_SECONDS
 notes = os.open({notes!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 tracker = CostTracker({home!r}, durability={durability!r})
 for number in range(6):

@@ -13,9 +13,9 @@ import pytest
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.build import prepare
-from warehouse.dbt import PROJECT, dbt_environment
-from warehouse.model_docs import write_model_docs
+from warehouse.building.build import prepare
+from warehouse.building.dbt import PROJECT, dbt_environment
+from warehouse.published.model_docs import write_model_docs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

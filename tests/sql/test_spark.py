@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from tracking.home import Home
-from warehouse.build import prepare
-from warehouse.dbt import PROJECT, dbt_environment
+from warehouse.building.build import prepare
+from warehouse.building.dbt import PROJECT, dbt_environment
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from typing import Any
 from provider_answers import CHAT
 
 from tracking import CostTracker
-from tracking.journal import encode_line
+from tracking.journal.writer import encode_line
 
 JournalReader = Callable[[Path], list[dict[str, Any]]]
 

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from tracking.home import Home
-from warehouse.manifest import Manifest
-from warehouse.provenance import Provenance
+from warehouse.ledger.footer import Provenance
+from warehouse.ledger.manifest import Manifest
 
 STEPS = ("fsync", "fdatasync", "replace", "unlink", "rmdir", "pwrite", "link")
 COMMITS = ("commit_seal", "swap", "drop_prompts", "forget_findings", "note_unpublished", "forget_retired")

@@ -15,7 +15,7 @@ import duckdb
 
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
-from warehouse.sources import create_sources
+from warehouse.sources.ledger import create_sources
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 MEASURES = ("requests", "token_count", "cost_usd", "micro_usd", "unpriced_requests")

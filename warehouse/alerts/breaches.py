@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from tracking.home import Home
-from warehouse.reading import open_warehouse
+from warehouse.published.read import open_warehouse
 
 
 class Severity(StrEnum):

@@ -8,9 +8,9 @@ import typer
 from pydantic import ValidationError
 
 from tracking.errors import CostTrackingError
+from warehouse.building.dbt import BuildError
 from warehouse.cli import alerts, budgets, demo, integrity, ledger, maintenance, pages, prices, reports, tail, ui
 from warehouse.cli.output import complain
-from warehouse.dbt import BuildError
 
 app = typer.Typer(
     name="llm-cost",

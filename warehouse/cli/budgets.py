@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from warehouse.budgets import FILE
 from warehouse.cli.output import HomeOption, JsonOption, home_of, printable, say, say_json
-from warehouse.reading import open_warehouse
+from warehouse.published.read import open_warehouse
+from warehouse.sources.budgets import FILE
 
 BAR = 20
 COLOURS = {"ok": "green", "warn": "yellow", "over": "red"}

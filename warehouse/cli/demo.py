@@ -8,13 +8,13 @@ import typer
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.build import build
+from warehouse.building.build import build
 from warehouse.cli.ledger import describe_build, describe_seal
 from warehouse.cli.output import HomeOption, command_name, complain, progress_bar, say, say_table, working
 from warehouse.demo import DEFAULT_CALLS, play
-from warehouse.manifest import Manifest
-from warehouse.proof import CutProof, prove
-from warehouse.reading import open_warehouse
+from warehouse.ledger.manifest import Manifest
+from warehouse.published.proof import CutProof, prove
+from warehouse.published.read import open_warehouse
 
 DEMO_HOME = Path("llm-cost-demo")
 MARKER = "demo.txt"

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from tracking.home import Home
-from warehouse.backup import CopyReport, backup, restore
 from warehouse.cli.output import HomeOption, JsonOption, home_of, progress_bar, say, say_json, say_table
-from warehouse.findings import Finding
-from warehouse.repair import RepairReport, Totals, repair
-from warehouse.verification import VerifyReport, verify
+from warehouse.integrity.backup import CopyReport, backup, restore
+from warehouse.integrity.findings import Finding
+from warehouse.integrity.repair import RepairReport, Totals, repair
+from warehouse.integrity.verify import VerifyReport, verify
 
 
 def register(app: typer.Typer) -> None:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from warehouse.build import BuildReport, build
+from warehouse.building.build import BuildReport, build
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, working
-from warehouse.importing import Defaults, ImportReport, import_files
-from warehouse.seal import SealReport, seal
+from warehouse.importing.importer import Defaults, ImportReport, import_files
+from warehouse.sealing.seal import SealReport, seal
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,6 @@ import typer
 
 from tracking.errors import ArgumentError
 from tracking.home import Home, Retention
-from warehouse.canary import Found
 from warehouse.cli.output import (
     HomeOption,
     JsonOption,
@@ -23,11 +22,12 @@ from warehouse.cli.output import (
     say_table,
     working,
 )
-from warehouse.compaction import compact, days_to_compact
-from warehouse.erasure import ErasureReport, erase
-from warehouse.manifest import Manifest
-from warehouse.person import Person
-from warehouse.retention import RetentionReport, retain
+from warehouse.ledger.compact import compact, days_to_compact
+from warehouse.ledger.manifest import Manifest
+from warehouse.privacy.erase import ErasureReport, erase
+from warehouse.privacy.person import Person
+from warehouse.privacy.retain import RetentionReport, retain
+from warehouse.privacy.search import Found
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DAY = typer.Option(formats=["%Y-%m-%d"], help="Only this day (UTC).", show_default=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from warehouse.cli.output import HomeOption, home_of, say, working
-from warehouse.named_files import refuse_existing
+from warehouse.published.named_files import refuse_existing
 
 REPORT_FILE = Path("llm-cost-report.html")
 DOCS_FILE = Path("llm-cost-docs.html")
@@ -50,7 +50,7 @@ def docs(
     home: HomeOption = None,
 ) -> None:
     """Write what every report and column means, and what follows from what, as one HTML page."""
-    from warehouse.model_docs import write_model_docs
+    from warehouse.published.model_docs import write_model_docs
 
     if not force:
         refuse_existing(file)

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from tracking import ArgumentError, Cost, CostCalculator, UnknownModelError, UsageError
-from tracking.catalogue import every_model
 from tracking.home import Home
-from tracking.price_overrides import PriceOverrides
-from tracking.rate_card import EXACT
+from tracking.pricing.catalogue import every_model
+from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.rate_card import EXACT
 from tracking.usage import Quantity
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
-from warehouse.repricing import Selection, reprice
+from warehouse.sealing.reprice import Selection, reprice
 
 
 def register(app: typer.Typer) -> None:

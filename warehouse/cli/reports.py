@@ -14,8 +14,8 @@ import typer
 
 from tracking.errors import ArgumentError, CostTrackingError
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
-from warehouse.export import ExportFormat, export
-from warehouse.reading import open_warehouse
+from warehouse.published.export import ExportFormat, export
+from warehouse.published.read import open_warehouse
 
 Row = tuple[Any, ...]
 STDOUT = Path("-")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say_at_once
-from warehouse.tailing import Tail
+from warehouse.sealing.tail import Tail
 
 COLUMNS = (
     ("time (UTC)", 19),

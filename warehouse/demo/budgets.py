@@ -2,7 +2,7 @@
 
 from tracking.durable_files import create_exclusively
 from tracking.home import Home
-from warehouse.budgets import FILE
+from warehouse.sources.budgets import FILE
 
 BUDGETS_TOML = """\
 # Who may spend what; `llm-cost budget` shows how it stands. See docs/budgets.md.

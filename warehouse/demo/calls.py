@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-from tracking.record import Status
-from tracking.request_type import RequestType
+from tracking.rows.record import Status
+from tracking.rows.request_type import RequestType
 from tracking.usage import Usage
 from warehouse.demo.platform import Assignment, Rubric, School, Session, Submission
 from warehouse.demo.prompts import FEEDBACK, grading_instructions, rubric_request, student_text

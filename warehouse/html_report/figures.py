@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from tracking.errors import ArgumentError, LedgerError
-from warehouse.proof import CutProof, prove
+from warehouse.published.proof import CutProof, prove
 
 Row = dict[str, Any]
 

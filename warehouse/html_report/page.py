@@ -16,8 +16,8 @@ from tracking.home import Home
 from warehouse.html_report import words
 from warehouse.html_report.chart import column_chart
 from warehouse.html_report.figures import Figures, read_figures
-from warehouse.named_files import writing
-from warehouse.reading import open_warehouse
+from warehouse.published.named_files import writing
+from warehouse.published.read import open_warehouse
 
 FILTERS = ("usd", "exactly", "count", "short_count", "percent", "seconds", "day")
 

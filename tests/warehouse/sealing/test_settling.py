@@ -1,0 +1,364 @@
+"""Settling: a record counts once, an event by its most complete row, a reused id by every row; however it is cut."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledgers import NOON, body, record, visible
+
+from tracking import CostTracker, LLMUsageRecord
+from tracking.home import Home
+from tracking.rows.record import to_micro_usd
+from warehouse.ledger.manifest import Conflict, Manifest
+from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.sealing.seal import seal
+from warehouse.sealing.settle import settle
+
+BATCH_SCHEMA = {**USAGE_SCHEMA, "prompt": pl.String}
+MEASURES = ("input_tokens", "output_tokens", "token_count", "cost_usd")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One row as it was delivered. Its number in the sequence is when it was recorded."""
+
+    event: str
+    user: str
+    input_tokens: int | None
+    output_tokens: int | None
+    priced: bool = True
+    searches: int | None = None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Never a whole micro-dollar, so that rounding early would show."""
+        if not self.priced or self.input_tokens is None:
+            return None
+        units = self.input_tokens * 3 + (self.output_tokens or 0) * 7 + (self.searches or 0) * 1000
+        return Decimal(units) * Decimal("0.000000123457")
+
+    @property
+    def record_id(self) -> str:
+        """Event and usage, as `tracking.rows.identity` makes it."""
+        return f"{self.event}:{self.input_tokens}:{self.output_tokens}:{self.searches}"
+
+    def row(self, recorded: int) -> dict[str, Any]:
+        known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
+        cost = self.cost
+        made = LLMUsageRecord(
+            event_key=self.event,
+            record_id=self.record_id,
+            occurred_at=NOON,
+            recorded_at=NOON + timedelta(microseconds=recorded),
+            user_id=self.user,
+            trackable_type="Assignment",
+            trackable_id="1",
+            request_type="generate_rubric",
+            provider="openai",
+            model="gpt-4o",
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            token_count=sum(known) if known else None,
+            other_units=None if self.searches is None else f'{{"web_searches":{self.searches}}}',
+            cost_usd=cost,
+            micro_usd=None if cost is None else to_micro_usd(cost),
+            pricing_status="unpriced" if cost is None else "priced",
+        )
+        return made.model_dump() | {"usage_date": NOON.date(), "prompt": None}
+
+
+class Ledger:
+    """Seals batch after batch, as the sealer does, in memory."""
+
+    def __init__(self) -> None:
+        self.rows = pl.DataFrame(schema=BATCH_SCHEMA)
+        self.superseded: set[str] = set()
+        self.conflicts: list[Conflict] = []
+
+    def seal(self, batch: Iterable[dict[str, Any]]) -> int:
+        sealed = self.rows.drop("prompt").lazy() if self.rows.height else None
+        settled = settle(pl.DataFrame(list(batch), schema=BATCH_SCHEMA), sealed, self.superseded)
+        self.rows = pl.concat([self.rows, settled.rows])
+        self.superseded |= settled.superseded
+        self.conflicts += settled.conflicts
+        assert self.rows["record_id"].is_unique().all()
+        return settled.rows.height
+
+    def totals(self) -> dict[tuple[str, str], tuple[Any, ...]]:
+        """Per event and user: requests, unpriced requests, each measure, searches."""
+        found: dict[tuple[str, str], list[Any]] = {}
+        for row in self.rows.to_dicts():
+            total = found.setdefault((row["event_key"], row["user_id"]), [0] * (len(MEASURES) + 3))
+            total[0] += row["charge_class"] == "usage"
+            total[1] += (row["pricing_status"] == "unpriced") - (row["corrects_pricing_status"] == "unpriced")
+            for place, name in enumerate(MEASURES, start=2):
+                total[place] += row[name] or 0
+            total[-1] += int((row["other_units"] or ":0}").rpartition(":")[2].rstrip("}"))
+        return {key: tuple(total) for key, total in found.items()}
+
+
+def by_the_rule(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """The rule, written down plainly for deliveries in the order they were recorded."""
+
+    def counts(row: Delivery) -> tuple[int, int, int]:
+        return (
+            -1 if row.input_tokens is None else row.input_tokens,
+            -1 if row.output_tokens is None else row.output_tokens,
+            -1 if row.searches is None else row.searches,
+        )
+
+    standing: list[Delivery] = []
+    seen: set[str] = set()
+    for row in deliveries:
+        if row.record_id in seen:
+            continue
+        seen.add(row.record_id)
+        covered = [
+            other
+            for other in standing
+            if (other.event, other.user) == (row.event, row.user)
+            and all(mine >= theirs for mine, theirs in zip(counts(row), counts(other), strict=True))
+            and not (row.cost is None and other.cost is not None)
+        ]
+        if covered:
+
+            def completeness(other: Delivery) -> tuple[Any, ...]:
+                total = sum(count for count in (other.input_tokens, other.output_tokens) if count is not None)
+                tokens = counts(other)[:2] if total or other.input_tokens is not None else (-1, -1)
+                return (*tokens, total, -1 if other.cost is None else other.cost, standing.index(other))
+
+            standing.remove(max(covered, key=completeness))
+        standing.append(row)
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in standing:
+        total = found.setdefault((row.event, row.user), [0] * (len(MEASURES) + 3))
+        tokens = (row.input_tokens or 0) + (row.output_tokens or 0)
+        values = (1, row.cost is None, row.input_tokens or 0, row.output_tokens or 0, tokens, row.cost or 0)
+        for place, value in enumerate((*values, row.searches or 0)):
+            total[place] += value
+    return {key: tuple(total) for key, total in found.items()}
+
+
+counts = st.none() | st.integers(0, 6)
+deliveries = st.lists(
+    st.builds(
+        Delivery,
+        event=st.sampled_from(["e1", "e2"]),
+        user=st.sampled_from(["ann", "bob"]),
+        input_tokens=st.integers(0, 6),
+        output_tokens=counts,
+        priced=st.sampled_from([True, True, True, False]),
+        searches=st.sampled_from([None, None, None, 1, 2]),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+def sealed_in_cuts(sequence: Sequence[Delivery], cuts: Iterable[int]) -> Ledger:
+    rows = [delivery.row(recorded) for recorded, delivery in enumerate(sequence)]
+    ledger = Ledger()
+    start = 0
+    for end in [*sorted(set(cuts)), len(rows)]:
+        if end > start:
+            ledger.seal(rows[start:end])
+            start = end
+    return ledger
+
+
+@given(sequence=deliveries)
+@settings(max_examples=150, deadline=None)
+def test_one_seal_holds_what_the_rule_says(sequence: list[Delivery]) -> None:
+    assert sealed_in_cuts(sequence, []).totals() == by_the_rule(sequence)
+
+
+@given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_the_sums_are_the_same_however_deliveries_are_cut_into_seals(sequence: list[Delivery], cuts: list[int]) -> None:
+    assert sealed_in_cuts(sequence, cuts).totals() == by_the_rule(sequence)
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=6),
+    data=st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_growing_stream_counts_once_and_complete_in_whatever_order_it_is_sealed(
+    steps: list[tuple[int, int, int]], data: st.DataObject
+) -> None:
+    """Its snapshots may stand in journals that are sealed in any order, some of them more than once."""
+    stream: list[Delivery] = []
+    for step in steps:
+        totals = [
+            sum(part)
+            for part in zip(
+                *[(s.input_tokens or 0, s.output_tokens or 0, s.searches or 0) for s in stream[-1:]], step, strict=True
+            )
+        ]
+        stream.append(Delivery("e", "ann", totals[0], totals[1], searches=totals[2]))
+    rows = [snapshot.row(recorded) for recorded, snapshot in enumerate(stream)]
+    order = data.draw(st.permutations(rows + data.draw(st.lists(st.sampled_from(rows), max_size=3))))
+    ledger = Ledger()
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        ledger.seal(order[:size])
+        order = order[size:]
+    last = stream[-1]
+    tokens = (last.input_tokens or 0) + (last.output_tokens or 0)
+    expected = (1, 0, last.input_tokens, last.output_tokens, tokens, last.cost, last.searches)
+    assert ledger.totals() == {("e", "ann"): expected}
+    assert ledger.conflicts == []
+
+
+@given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_delivering_everything_again_adds_nothing(sequence: list[Delivery], cuts: list[int]) -> None:
+    ledger = sealed_in_cuts(sequence, cuts)
+    before = ledger.rows
+    again = [delivery.row(len(sequence) + recorded) for recorded, delivery in enumerate(sequence)]
+    assert ledger.seal(again) == 0
+    assert ledger.rows.equals(before)
+
+
+@given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_every_row_that_counts_is_a_valid_record_and_a_correction_names_one(
+    sequence: list[Delivery], cuts: list[int]
+) -> None:
+    rows = sealed_in_cuts(sequence, cuts).rows
+    kept = set(rows.filter(pl.col("charge_class") == "usage")["record_id"])
+    for row in rows.drop("usage_date", "prompt").to_dicts():
+        made = LLMUsageRecord.model_validate(row)
+        if made.charge_class == "correction":
+            assert made.corrects_record_id in kept
+            assert made.occurred_at == NOON
+
+
+def test_superseding_a_sealed_row_appends_the_difference() -> None:
+    ledger = Ledger()
+    partial, final = Delivery("e", "ann", 10, 2, searches=1), Delivery("e", "ann", 10, 9, searches=3)
+    ledger.seal([partial.row(0)])
+    ledger.seal([final.row(1)])
+    correction = ledger.rows.filter(pl.col("charge_class") == "correction").to_dicts()[0]
+    assert partial.cost is not None
+    assert final.cost is not None
+    assert (correction["input_tokens"], correction["output_tokens"], correction["token_count"]) == (0, 7, 7)
+    assert correction["cost_usd"] == final.cost - partial.cost
+    assert correction["other_units"] == '{"web_searches":2}'
+    assert (correction["record_id"], correction["corrects_record_id"]) == (final.record_id, partial.record_id)
+    assert ledger.rows.height == 2
+
+
+def test_a_reused_id_counts_both_and_is_reported() -> None:
+    ledger = Ledger()
+    first, other = Delivery("e", "ann", 10, 2), Delivery("e", "ann", 4, 8)
+    ledger.seal([first.row(0), other.row(1)])
+    assert ledger.conflicts == [Conflict("e", other.record_id)]
+    assert ledger.totals() == by_the_rule([first, other])
+    assert ledger.totals()["e", "ann"][0] == 2
+
+
+def test_the_same_id_for_another_user_counts_both() -> None:
+    ledger = Ledger()
+    ledger.seal([Delivery("e", "ann", 10, 2).row(0)])
+    ledger.seal([Delivery("e", "bob", 20, 4).row(1)])
+    assert {key: total[0] for key, total in ledger.totals().items()} == {("e", "ann"): 1, ("e", "bob"): 1}
+    assert len(ledger.conflicts) == 1
+
+
+def test_a_later_row_continues_the_most_complete_of_two_that_share_an_id() -> None:
+    """Which one it was used to depend on the order of segments, and so did the total."""
+    rows = [Delivery("e", "ann", tokens, 0) for tokens in (10, 5, 12, 20)]
+    for cuts in ([], [1], [2], [3], [1, 2], [1, 3], [2, 3], [1, 2, 3]):
+        ledger = sealed_in_cuts(rows, cuts)
+        ledger.rows = ledger.rows.reverse()
+        assert ledger.totals()["e", "ann"][2] == 25, cuts
+
+
+def test_two_corrections_of_an_unpriced_row_make_it_priced_once() -> None:
+    """Applied in the order of files instead of time, the row seemed unpriced still and was made priced twice."""
+    unpriced = Delivery("e", "ann", 1, 0, priced=False)
+    grown = [Delivery("e", "ann", 2, 0, priced=False), Delivery("e", "ann", 3, 0), Delivery("e", "ann", 4, 0)]
+    ledger = Ledger()
+    for recorded, delivery in enumerate([unpriced, *grown]):
+        ledger.seal([delivery.row(recorded)])
+        ledger.rows = ledger.rows.reverse()
+    total = ledger.totals()["e", "ann"]
+    assert total[:3] == (1, 0, 4)
+    assert total[5] == grown[-1].cost
+
+
+def test_fewer_of_another_unit_is_another_call() -> None:
+    ledger = Ledger()
+    ledger.seal([Delivery("e", "ann", 10, 2, searches=5).row(0)])
+    ledger.seal([Delivery("e", "ann", 10, 3, searches=1).row(1)])
+    assert ledger.totals()["e", "ann"][0] == 2
+    assert ledger.totals()["e", "ann"][-1] == 6
+
+
+def test_two_rows_of_one_instant_settle_the_same_either_way() -> None:
+    small, large = Delivery("e", "ann", 1, 1).row(7), Delivery("e", "ann", 9, 9).row(7)
+    for order in ([small, large], [large, small]):
+        together, apart = Ledger(), Ledger()
+        together.seal(order)
+        for row in order:
+            apart.seal([row])
+        assert together.totals() == apart.totals() == by_the_rule([Delivery("e", "ann", 9, 9)])
+
+
+def test_the_applications_decimal_context_does_not_round_corrections() -> None:
+    ledger = Ledger()
+    first, second = Delivery("e", "ann", 1_234_567, 1), Delivery("e", "ann", 7_654_321, 1)
+    rows = [first.row(0), second.row(1)]
+    with localcontext() as context:
+        context.prec = 4
+        ledger.seal(rows[:1])
+        ledger.seal(rows[1:])
+    assert ledger.rows["cost_usd"].sum() == second.cost
+
+
+@pytest.mark.parametrize("seal_between", [False, True])
+def test_a_stream_recorded_through_the_tracker_counts_its_final_answer(home: Path, seal_between: bool) -> None:
+    with CostTracker(home) as tracker:
+        record(tracker, body(1000, 10, id="chatcmpl-1"), status="partial", prompt="the prompt")
+        if seal_between:
+            seal(tracker.home)
+        final = record(tracker, body(1000, 250, id="chatcmpl-1"), prompt="the prompt")
+        report = seal(tracker.home)
+    assert report.superseded == 1
+    rows = visible(home)
+    assert sum(row["cost_usd"] for row in rows) == final.cost_usd
+    assert sum(row["token_count"] for row in rows) == 1250
+    assert sum(row["charge_class"] == "usage" for row in rows) == 1
+    with Manifest(Home(home)) as manifest:
+        segments = manifest.segments()
+    assert sum(segment.requests for segment in segments) == 1
+    assert sum(segment.cost_usd for segment in segments) == final.cost_usd
+
+
+def test_a_superseded_record_delivered_again_adds_nothing(home: Path) -> None:
+    with CostTracker(home) as tracker:
+        record(tracker, body(1000, 10, id="chatcmpl-1"))
+        final = record(tracker, body(1000, 250, id="chatcmpl-1"))
+        seal(tracker.home)
+        record(tracker, body(1000, 10, id="chatcmpl-1"))
+        record(tracker, body(1000, 250, id="chatcmpl-1"))
+        report = seal(tracker.home)
+    assert (report.rows, report.duplicates) == (0, 2)
+    assert [row["record_id"] for row in visible(home)] == [final.record_id]
+
+
+def test_calls_without_an_id_are_never_taken_for_one_another(home: Path) -> None:
+    """litellm#39749: `id: null` became "None" and rows collided."""
+    with CostTracker(home) as tracker:
+        made = [record(tracker, body(id=identity)) for identity in (None, "", "None", None, "None")]
+        seal(tracker.home)
+    assert len(visible(home)) == len(made)
+    assert all(row["event_key"] is None for row in visible(home))

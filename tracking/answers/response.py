@@ -1,0 +1,162 @@
+"""`LLMResponse`: one provider's answer, reduced to what its cost depends on."""
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+from tracking.answers.extraction import extract, real_id
+from tracking.answers.text import text_of
+from tracking.answers.wrappers import stream_of
+from tracking.errors import ArgumentError
+from tracking.pricing.price import terms_of_tier
+from tracking.usage import Usage
+
+if TYPE_CHECKING:
+    from tracking.answers.streams import StreamReader
+
+
+def _no_text() -> str | None:
+    """A plain default would stay as an attribute of the class, and hide that the text is yet to be read."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LLMResponse:
+    """One answer: who gave it, what it used, what it said.
+
+    `usage` may be given as a mapping of the same names. `created` is an aware instant. `status` is
+    "ok", "partial" (a stream that broke off) or "error" (a call that failed: mostly without usage, and so no cost).
+    `estimated` says that counts are worked out from the text of a stream without final usage. `provider_cost` is what
+    the provider itself says it cost, in USD. `price_context` says by what else the catalogue prices the model
+    (`{"processing": "batch"}`); the service tier is part of it.
+
+    Raises:
+        ArgumentError: provider blank, or `created` without a time zone.
+        UsageError: counts that contradict each other.
+    """
+
+    provider: str
+    model: str | None
+    usage: Usage
+    text: str | None = field(default_factory=_no_text, repr=False)
+    id: str | None = None
+    created: datetime | None = None
+    service_tier: str | None = None
+    region: str | None = None
+    stream: bool | None = None
+    status: Literal["ok", "error", "partial"] = "ok"
+    finish_reason: str | None = None
+    error_type: str | None = None
+    provider_cost: Decimal | None = None
+    estimated: bool = False
+    price_context: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        _check_names(self.provider, self.model)
+        if isinstance(usage := cast(object, self.usage), Mapping):
+            object.__setattr__(self, "usage", _usage_of(cast("Mapping[str, Any]", usage)))
+        elif not isinstance(usage, Usage):
+            raise ArgumentError("usage", f"is a {type(usage).__name__}, expected Usage or a mapping of its counts")
+        if self.created is not None and self.created.tzinfo is None:
+            raise ArgumentError("created", f"({self.created.isoformat()}) has no time zone")
+        object.__setattr__(self, "id", real_id(self.id))
+        if self.service_tier:
+            object.__setattr__(self, "price_context", {**terms_of_tier(self.service_tier), **self.price_context})
+
+    @classmethod
+    def from_provider(cls, obj: object, provider: str | None = None, model: str | None = None) -> Self:
+        """An answer as its provider sent it: SDK object, decoded JSON body, or stream (which is read to its end).
+
+        What other libraries make of an answer is taken too: LiteLLM's and LangChain's objects, Pydantic AI's usage,
+        OpenTelemetry's span attributes. `provider` is inferred from class, shape and model, and wins where given;
+        `model` overrides the answer's own (one of Bedrock or Cohere has none). The text is read when first asked for.
+
+        Raises:
+            ResponseError: not an answer, or an answer without usage.
+            UsageError: a count is negative or contradicts another; both are named.
+            ArgumentError: the provider is unknown, or several would fit.
+        """
+        if isinstance(obj, cls):
+            return obj
+        if (stream := stream_of(obj)) is None:
+            return cls._of(extract(obj, provider, model))
+        if isinstance(watched := getattr(stream, "response", None), cls):
+            return watched
+        return cls.from_stream(stream, provider, model)
+
+    @classmethod
+    def from_stream(cls, chunks: Iterable[object], provider: str | None = None, model: str | None = None) -> Self:
+        """The answer a stream of chunks or events makes, which is read to its end.
+
+        The last usage counts. Where none came, status is "partial" and `estimated` is set: output tokens are then
+        those the provider had said by then or one for every 4 characters seen, whichever is more. Errors go through.
+        """
+        reader = _stream_reader(provider, model)
+        for chunk in chunks:
+            reader.feed(chunk)
+        reader.end()
+        return cls._of(reader.read())
+
+    @classmethod
+    async def from_async_stream(
+        cls, chunks: AsyncIterable[object], provider: str | None = None, model: str | None = None
+    ) -> Self:
+        """`from_stream` for an asynchronous stream."""
+        reader = _stream_reader(provider, model)
+        async for chunk in chunks:
+            reader.feed(chunk)
+        reader.end()
+        return cls._of(reader.read())
+
+    @classmethod
+    def failed(cls, *, provider: str, model: str | None = None, error_type: str | None = None) -> Self:
+        """A call that gave no answer: status "error", no usage and so no cost."""
+        return cls(provider=provider, model=model, usage=Usage(), status="error", error_type=error_type)
+
+    @classmethod
+    def _of(cls, read: dict[str, Any]) -> Self:
+        """What `extract` read: checked already, so that building it again field by field would be waste."""
+        _check_names(read["provider"], read["model"])
+        response = object.__new__(cls)
+        response.__dict__.update(read)
+        return response
+
+    def terms_beside_tier(self) -> dict[str, str]:
+        """What of `price_context` the service tier does not say itself."""
+        said = terms_of_tier(self.service_tier).items()
+        return {term: value for term, value in self.price_context.items() if (term, value) not in said}
+
+    def __getattr__(self, name: str) -> Any:
+        """The text, read from the answer when it is first asked for."""
+        if name != "text":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        answer = self.__dict__.pop("answer", None)
+        text = self.__dict__["text"] = None if answer is None else text_of(answer)
+        return text
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the provider's own object, which may not be copied or pickled."""
+        self.text  # noqa: B018
+        return dict(self.__dict__)
+
+
+def _stream_reader(provider: str | None, model: str | None) -> "StreamReader":
+    from tracking.answers.streams import StreamReader
+
+    return StreamReader(provider, model)
+
+
+def _check_names(provider: object, model: object) -> None:
+    if not isinstance(provider, str) or not provider.strip():
+        raise ArgumentError("provider", "is missing or blank")
+    if model is not None and not (isinstance(model, str) and model.strip()):
+        raise ArgumentError("model", "is blank or not a text")
+
+
+def _usage_of(counts: Mapping[str, Any]) -> Usage:
+    unknown = counts.keys() - Usage.__dataclass_fields__.keys()
+    if unknown:
+        raise ArgumentError("usage", f"has no count named {min(unknown)!r}")
+    return Usage(**counts)

@@ -1,0 +1,282 @@
+"""Usage out of a stream: what its chunks say, the last word counting, and an estimate where the last word never came.
+
+Only names, counts and the number of characters are kept of a stream, never its text.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from tracking.answers.extraction import extract, instant_of, provider_of_chunk, response_id_of
+from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
+from tracking.answers.inference import extractors_of, infer_provider
+from tracking.errors import ResponseError, UsageError
+from tracking.pricing.price import terms_of_tier
+from tracking.usage import Usage
+
+CHARACTERS_PER_TOKEN = 4
+"""The estimate's rule: about four characters of text a token, rounded up."""
+
+_FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed", "response.done")
+_NAMES = (
+    *("id", "model", "created", "service_tier", "system_fingerprint", "provider", "prompt_filter_results", "x_groq"),
+    *("modelVersion", "model_version", "responseId", "response_id", "createTime", "create_time", "ResponseMetadata"),
+)
+"""What is kept of a chunk besides its usage."""
+
+_DELTA_TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text", "thinking", "partial_json", "arguments")
+
+
+class StreamReader:
+    """Takes a stream's chunks as they come (`feed`) and says at any time what they make (`read`).
+
+    `feed` never raises: a chunk that cannot be read must not break a stream that has been paid for.
+    """
+
+    def __init__(self, provider: str | None = None, model: str | None = None) -> None:
+        self.provider = provider
+        self.model = model
+        self.error_type: str | None = None
+        self._names: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
+        self._usage_name = "usage"
+        self._source: object = None
+        self._class_provider: str | None = None
+        self._finish: str | None = None
+        self._final = False
+        self._ended = False
+        self._chunks = 0
+        self._readable = False
+        self._unreadable = ""
+        self._dialect: str | None = None
+        self._characters = 0
+
+    def feed(self, chunk: object) -> None:
+        """Take what matters of one chunk or event."""
+        self._chunks += 1
+        try:
+            self._take(chunk)
+        except Exception:  # whatever an SDK's object does
+            self._unreadable = type(chunk).__name__
+        else:
+            self._readable = True
+
+    def end(self) -> None:
+        """Say that the stream came to its own end."""
+        self._ended = True
+
+    def fail(self, error: BaseException) -> None:
+        """Say what the stream broke off with."""
+        self.error_type = type(error).__name__
+
+    def read(self) -> dict[str, Any]:
+        """The fields of an `LLMResponse` for what has come so far.
+
+        Raises:
+            ResponseError: nothing has come.
+            UsageError, ArgumentError: as `extract` does.
+        """
+        if not self._chunks:
+            raise ResponseError("no usage in this stream: it held no chunk")
+        if not self._readable:
+            raise ResponseError(f"no usage in this stream: a chunk of type {self._unreadable} cannot be read")
+        if self._usage and (self._final or (self._ended and self._finish is not None)):
+            try:
+                return self._whole()
+            except ResponseError:
+                pass  # a usage that does not say enough is no final one
+        return self._partial()
+
+    def _whole(self) -> dict[str, Any]:
+        read = self._extract(self._source if self._source is not None else self._body())
+        read.pop("answer", None)
+        failed = read["finish_reason"] == "failed"
+        return read | {
+            "text": None,
+            "stream": True,
+            "finish_reason": self._finish or read["finish_reason"],
+            "status": "error" if failed else "ok",
+            "error_type": "failed" if failed else None,
+        }
+
+    def _partial(self) -> dict[str, Any]:
+        estimate = -(-self._characters // CHARACTERS_PER_TOKEN)
+        body = self._body()
+        try:
+            read = self._extract(body)
+        except (ResponseError, UsageError):
+            provider = self.provider or self._class_provider or infer_provider(body, self.model)
+            read = _names_in(body, provider, self.model)
+        usage: Usage = read["usage"]
+        counts = usage.token_counts() | {"output_tokens": max(usage.output_tokens or 0, estimate)}
+        read.pop("answer", None)
+        return read | {
+            "text": None,
+            "stream": True,
+            "usage": Usage(**cast(Any, counts), other_units=usage.other_units),
+            "status": "partial",
+            "estimated": True,
+            "finish_reason": self._finish,
+            "error_type": self.error_type,
+        }
+
+    def _extract(self, source: object) -> dict[str, Any]:
+        return extract(source, self.provider or self._class_provider, self.model, self._dialect)
+
+    def _body(self) -> dict[str, Any]:
+        """What was kept, in the shape of an answer that is no stream."""
+        return {**self._names, self._usage_name: self._usage}
+
+    def _take(self, chunk: object) -> None:
+        fields = fields_of(chunk)
+        if fields is None:
+            raise ResponseError(f"a chunk of type {type(chunk).__name__} is neither a mapping nor an SDK object")
+        kind = type(chunk)
+        if kind is not dict and self._class_provider is None:
+            self._class_provider, self._dialect = provider_of_chunk(chunk)
+        if (data := fields_of(fields.get("data"))) is not None and "choices" in data:  # Mistral's CompletionEvent
+            fields = data
+        event = fields.get("type")
+        if isinstance(event, str) and "choices" not in fields and "response_metadata" not in fields:
+            self._take_event(event, fields)
+        elif "chunk" in fields and isinstance(payload := inside(fields["chunk"], "bytes"), bytes):  # InvokeModel's
+            self._class_provider = "aws"  # whoever made the model, Bedrock sells it
+            self._take(json.loads(payload))
+        elif "contentBlockDelta" in fields or "messageStop" in fields or "metadata" in fields:
+            self._take_converse(fields)
+        else:
+            self._take_chunk(fields)
+
+    def _take_event(self, event: str, fields: Fields) -> None:
+        """OpenAI's responses and realtime events, Anthropic's, Cohere's."""
+        if event in _FINAL_EVENTS:
+            inner = fields_of(fields.get("response")) or {}
+            self._keep_names(inner)
+            self._keep_usage(inner.get("usage"))
+            self._finish = text_in(inner.get("status")) or self._finish
+            self._source = fields if event == "response.done" else inner
+            self._final = inner.get("usage") is not None
+        elif (inner := fields_of(fields.get("response"))) is not None:  # response.created, response.in_progress
+            self._keep_names(inner)
+        elif event == "message_start":
+            message = fields_of(fields.get("message")) or {}
+            self._names["type"] = "message"
+            self._keep_names(message)
+            self._keep_usage(message.get("usage"))
+        elif event == "message_delta":
+            self._keep_usage(fields.get("usage"))
+            self._finish = text_in(inside(fields, "delta", "stop_reason")) or self._finish
+            self._final = self._finish is not None
+        elif event == "message-end":
+            self._keep_usage(inside(fields, "delta", "usage"))
+            self._finish = text_in(inside(fields, "delta", "finish_reason"))
+            self._final = True
+        elif event == "message-start":
+            self._keep_names(fields)
+        elif fields.get("usage") is not None:  # transcript.text.done, image_generation.completed
+            self._keep_names(fields)
+            self._keep_usage(fields["usage"])
+            self._final = True
+        elif event != "text":  # Anthropic's helper repeats each text delta under this name
+            self._count_text(fields.get("delta"))
+
+    def _take_converse(self, fields: Fields) -> None:
+        """Bedrock's `converse_stream`."""
+        self._class_provider = "aws"
+        self._count_text(inside(fields, "contentBlockDelta", "delta"))
+        self._finish = text_in(inside(fields, "messageStop", "stopReason")) or self._finish
+        metadata = fields_of(fields.get("metadata"))
+        if metadata is not None:
+            self._keep_usage(metadata.get("usage"))
+            if (tier := metadata.get("serviceTier")) is not None:
+                self._names["serviceTier"] = tier
+            self._final = True
+
+    def _take_chunk(self, fields: Fields) -> None:
+        """Chunks of chat completions, of Gemini, and of LangChain."""
+        self._keep_names(fields)
+        for choice in (*listed(fields.get("choices")), *listed(fields.get("candidates"))):
+            choice_fields = fields_of(choice) or {}
+            self._finish = (
+                text_in(choice_fields.get("finish_reason") or choice_fields.get("finishReason")) or self._finish
+            )
+            self._count_text(choice_fields.get("delta"))
+            for part in listed(inside(choice_fields, "content", "parts")):
+                self._count_text(part)
+        if (metadata := fields_of(fields.get("response_metadata"))) is not None:  # LangChain's
+            self._names["response_metadata"] = {**self._names.get("response_metadata", {}), **metadata}
+            self._finish = text_in(metadata.get("finish_reason") or metadata.get("stop_reason")) or self._finish
+            self._count_text({"content": fields.get("content")})
+            self._usage_name = "usage_metadata"
+            self._usage = _sum_of(self._usage, fields_of(fields.get("usage_metadata")) or {})
+            return
+        for usage in (fields.get("usage"), inside(fields, "x_groq", "usage")):
+            self._keep_usage(usage)
+        for name in ("usageMetadata", "usage_metadata"):
+            if fields.get(name) is not None:
+                self._usage_name = name
+                self._keep_usage(fields[name])
+
+    def _keep_names(self, fields: Fields) -> None:
+        for name in _NAMES:
+            if (value := fields.get(name)) is not None and not (name in ("id", "model") and not value):
+                self._names[name] = value
+
+    def _keep_usage(self, usage: object) -> None:
+        """Counts are cumulative: a later one replaces an earlier one (ccusage#938). One after the finish is final."""
+        if said := fields_of(usage):
+            self._usage.update((name, value) for name, value in said.items() if value is not None)
+            self._final = self._finish is not None
+
+    def _count_text(self, delta: object) -> None:
+        if isinstance(delta, str):
+            self._characters += len(delta)
+            return
+        fields = fields_of(delta)
+        if fields is None:
+            return
+        for name in _DELTA_TEXTS:
+            value = fields.get(name)
+            if isinstance(value, str):
+                self._characters += len(value)
+            elif value is not None:
+                self._count_parts(listed(value) or [value])
+        self._count_text(inside(fields, "message", "content"))
+        self._count_parts(listed(fields.get("tool_calls")))
+        self._count_text(inside(fields, "reasoningContent", "text"))
+        self._count_text(inside(fields, "toolUse", "input"))
+
+    def _count_parts(self, parts: Iterable[object]) -> None:
+        for part in parts:
+            self._count_text(inside(part, "text") or inside(part, "function", "arguments"))
+
+
+def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
+    """What an answer without readable counts still says of itself.
+
+    Raises:
+        ArgumentError: the provider is unknown.
+    """
+    named = body.get("model") or body.get("modelVersion") or body.get("model_version")
+    return {
+        "provider": extractors_of(provider).provider,
+        "model": model or text_in(named),
+        "usage": Usage(),
+        "id": response_id_of(body),
+        "created": instant_of(body),
+        "service_tier": (tier := text_in(body.get("service_tier"))),
+        "price_context": terms_of_tier(tier),
+    }
+
+
+def _sum_of(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    total = dict(earlier)
+    for name, value in later.items():
+        before = total.get(name)
+        if isinstance(value, int) and isinstance(before, int):
+            total[name] = before + value
+        elif isinstance(value, Mapping) and isinstance(before, Mapping):
+            total[name] = _sum_of(cast(Fields, before), cast(Fields, value))
+        else:
+            total[name] = value
+    return total

@@ -1,0 +1,154 @@
+"""`CostCalculator`: the exact cost of answers, of counts, and of whole frames of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from tracking.answers.extraction import CATALOGUE_UNIT
+from tracking.answers.response import LLMResponse
+from tracking.errors import ArgumentError, UnknownModelError
+from tracking.pricing.catalogue import find_price, provider_id_of
+from tracking.pricing.cost import Cost
+from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.price import Price
+from tracking.rows.record import PricingStatus
+from tracking.usage import TOKEN_COUNTS, Quantity, Usage, counts_of
+
+if TYPE_CHECKING:
+    from tracking.pricing.cost_frame import FrameT
+
+
+CATALOGUE_UNITS = tuple(CATALOGUE_UNIT.get(name, name) for name in TOKEN_COUNTS)
+
+CostSource = Literal["catalogue", "provider"]
+
+
+class CostCalculator:
+    """Prices answers by the catalogue, and by a home's own prices where it has any. Safe to share between threads."""
+
+    def __init__(self, overrides: PriceOverrides | None = None, *, cost_source: CostSource = "catalogue") -> None:
+        """`cost_source` says which amount counts where a provider reports its own: "catalogue" or "provider"."""
+        self._overrides = overrides or PriceOverrides()
+        self._cost_source = cost_source
+
+    def cost(self, response: LLMResponse, *, at: datetime | None = None) -> Cost:
+        """The exact cost of `response` at the price in force at `at` (default: when it was created, else now).
+
+        Raises:
+            UnknownModelError: no catalogue knows the model.
+            UsageError: the counts contradict the model's price units.
+            ArgumentError: `at` has no time zone.
+        """
+        instant = at or response.created or datetime.now(UTC)
+        if instant.tzinfo is not UTC:
+            if instant.tzinfo is None:
+                raise ArgumentError("at", f"({instant.isoformat()}) has no time zone")
+            instant = instant.astimezone(UTC)
+        provider, model, reported = response.provider, response.model, response.provider_cost
+        provider_counts = self._cost_source == "provider" and reported is not None
+        counts = catalogue_counts(response.usage)
+        try:
+            price = self._price(provider, model, instant, response.price_context)
+            usd = price.card.usd(counts)
+        except UnknownModelError:
+            if not provider_counts:
+                raise
+            price, usd = None, None
+        if provider_counts:
+            return Cost(reported, price, counts, "provider_reported", provider, model, instant, reported)
+        status: PricingStatus = "estimated" if response.estimated else "priced"
+        return Cost(usd, price, counts, status, provider, model, instant, reported)
+
+    def _price(self, provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
+        if self._overrides.is_empty:
+            return find_price(provider, model, at, context)
+        return self._overrides.apply(provider, model, at, lambda: find_price(provider, model, at, context))
+
+    def cost_of(
+        self,
+        *,
+        model: str,
+        provider: str | None = None,
+        at: datetime | None = None,
+        service_tier: str | None = None,
+        price_context: Mapping[str, str] | None = None,
+        **counts: Quantity,
+    ) -> Cost:
+        """The exact cost of counts by name (`input_tokens=1200, web_searches=2`), without an answer.
+
+        The provider is the one whose naming the model follows, unless it is given.
+
+        Raises:
+            UnknownModelError, UsageError, ArgumentError: as `cost()`.
+        """
+        columns = {name: counts.pop(name) for name in TOKEN_COUNTS if name in counts}
+        response = LLMResponse(
+            provider=provider or provider_id_of(model),
+            model=model,
+            usage=Usage(**cast(Any, columns), other_units=counts),
+            service_tier=service_tier,
+            price_context=price_context or {},
+        )
+        return self.cost(response, at=at)
+
+    def cost_frame(
+        self,
+        frame: "FrameT",
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        service_tier: str | None = None,
+        discount_percent: Decimal | int | str | None = None,
+        suffix: str = "",
+    ) -> "FrameT":
+        """A Polars frame of usage with the exact cost of every row: the same rows in the same order, more columns.
+
+        Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`,
+        `price_context`); one that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd`
+        (DECIMAL(18,12), equal to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and
+        `unpriced_reason`. As with `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what
+        was recorded beside them.
+
+        `model`, `provider` and `service_tier` price every row as if they had answered (a model alone: at the provider
+        whose naming it follows); `discount_percent` takes that much off the price that then applies.
+
+        A row that has no price, or counts that contradict each other, has no cost (NULL, never 0), is "unpriced", and
+        says why. So is a correction: it carries differences, and a tier is chosen by the whole request.
+
+        A LazyFrame stays lazy: `scan_parquet(…)` to `sink_parquet(…)` needs memory for a few batches only.
+
+        Raises:
+            ArgumentError: a column is missing or of the wrong type, or the discount is no exact percentage.
+            UnknownModelError: no catalogue knows the `model` given.
+            ModuleNotFoundError: Polars is not installed.
+        """
+        from tracking.pricing.cost_frame import cost_frame
+        from tracking.pricing.what_if import WhatIf, discount_percent_of
+
+        what_if = WhatIf(provider, model, service_tier, discount_percent_of(discount_percent))
+        return cost_frame(frame, self._overrides, what_if, suffix)
+
+    def failed(self, response: LLMResponse, *, at: datetime) -> Cost:
+        """The cost of a call that failed: not zero, unknown. Its model goes by the catalogue's name, if it has one."""
+        cost = self.unpriced(response, at=at)
+        try:
+            return replace(cost, known_llm=self._price(cost.provider, cost.model, cost.at, response.price_context).llm)
+        except UnknownModelError:
+            return cost
+
+    def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
+        """The cost of an answer no catalogue can price: not zero, unknown."""
+        return Cost(
+            None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC), response.provider_cost
+        )
+
+
+def catalogue_counts(usage: Usage) -> dict[str, Quantity]:
+    """The counts that are known, by the catalogue's unit names."""
+    counts: dict[str, Quantity] = dict(usage.other_units) if usage.other_units else {}
+    for unit, count in zip(CATALOGUE_UNITS, counts_of(usage), strict=True):
+        if count is not None:
+            counts[unit] = count
+    return counts

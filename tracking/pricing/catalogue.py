@@ -1,0 +1,209 @@
+"""What a model costs: the price facts of genai-prices, found by provider, model and instant.
+
+genai-prices is imported when a price is first needed, not with this module: it takes half a second.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from tracking.errors import UnknownModelError
+from tracking.pricing.compiled_rates import compile_rates
+from tracking.pricing.price import Price
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, Provider
+
+SOURCE = "genai-prices"
+REMEMBERED_MODELS = 4096
+"""Names of models come from outside: how many of them are kept at most."""
+
+
+@cache
+def source_version() -> str:
+    return version(SOURCE)
+
+
+@cache
+def _snapshot_source() -> "Callable[[], DataSnapshot]":
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot
+
+
+def snapshot() -> "DataSnapshot":
+    """The prices now: bundled ones, or fresher ones the application has set."""
+    return _snapshot_source()()
+
+
+def find_provider(provider: str) -> "Provider | None":
+    """The catalogue's provider for an id or one of its usual names, or `None`."""
+    from genai_prices.data_snapshot import find_provider_by_id
+
+    return find_provider_by_id(snapshot().providers, provider)
+
+
+def provider_of_model(model: object) -> "Provider | None":
+    """The provider whose naming a model follows, or `None`."""
+    if not isinstance(model, str) or not model:
+        return None
+    try:
+        return snapshot().find_provider(model, None, None)
+    except LookupError:
+        return None
+
+
+def provider_id_of(model: str) -> str:
+    """The id of the provider whose naming a model follows.
+
+    Raises:
+        UnknownModelError: no provider's, with the nearest known names.
+    """
+    found = provider_of_model(model)
+    if found is None:
+        raise UnknownModelError(None, model, nearest_names(None, model))
+    return found.id
+
+
+def every_model() -> Iterator[tuple[str, str]]:
+    """Provider and model of everything the catalogue lists."""
+    for provider in snapshot().providers:
+        for model in provider.models:
+            yield provider.id, model.id
+
+
+class CataloguedModel:
+    """One model of genai-prices as one provider sells it; its prices are compiled when first asked for."""
+
+    def __init__(self, provider: "Provider", model: "ModelInfo") -> None:
+        self._provider = provider
+        self._model = model
+        # Variants belong to the provider that lists the model; one sold from another's list has none (genai-prices).
+        own = any(model is listed for listed in provider.models)
+        variants = (model.price_variants or []) if own else []
+        self._context_values = {(key, value) for variant in variants for key, value in variant.when.items()}
+        constraints = [variant.constraint for variant in variants]
+        if isinstance(model.prices, list):
+            constraints += [conditional.constraint for conditional in model.prices]
+        self.change_dates, self.change_times = _boundaries(constraints)
+        """The UTC dates, and the UTC times of day, from which another price may be in force."""
+        self._prices: dict[tuple[object, ...], Price] = {}
+
+    def price(self, at: datetime, context: Mapping[str, str]) -> Price:
+        """The price in force at `at`, a UTC instant. Between two boundaries it is always the same one."""
+        chosen = tuple([pair for pair in context.items() if pair in self._context_values]) if context else ()
+        date_index = bisect_right(self.change_dates, at.date()) if self.change_dates else 0
+        time_index = bisect_right(self.change_times, at.time()) if self.change_times else 0
+        key = (date_index, time_index, *chosen)
+        price = self._prices.get(key)
+        if price is None:
+            rates = self._model.get_prices(at, dict(chosen) or None)
+            card = compile_rates(self._provider.id, self._model.id, rates)
+            price = Price(SOURCE, source_version(), self._provider.id, self._model.id, dict(chosen), card)
+            self._prices[key] = price
+        return price
+
+
+def _boundaries(constraints: Iterable[object]) -> tuple[list[date], list[time]]:
+    """The dates, and the UTC times of day, on which another price may come into force."""
+    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint
+
+    dates: set[date] = set()
+    times: set[time] = set()
+    for constraint in constraints:
+        if isinstance(constraint, StartDateConstraint):
+            dates.add(constraint.start_date)
+        elif isinstance(constraint, TimeOfDateConstraint):
+            times |= {_utc_time(constraint.start_time), _utc_time(constraint.end_time)}
+        elif constraint is not None:
+            raise TypeError(f"a price constraint of type {type(constraint).__name__} is not known")
+    return sorted(dates), sorted(times)
+
+
+def _utc_time(moment: time) -> time:
+    """A time of day in UTC; one without a zone is UTC already (genai-prices)."""
+    if moment.tzinfo is None:
+        return moment
+    return datetime.combine(date(1970, 1, 1), moment).astimezone(UTC).time()
+
+
+_models: dict[tuple[str, str], CataloguedModel] = {}
+_models_of: object = None
+
+
+def find_price(provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
+    """The price in force at `at` (a UTC instant) for a model as its provider names it.
+
+    Raises:
+        UnknownModelError: no model, or none the catalogue knows, with the nearest known names.
+    """
+    catalogued = catalogued_model(provider, model)
+    if catalogued is None:
+        raise UnknownModelError(provider, model, nearest_names(provider, model) if model else ())
+    return catalogued.price(at, context)
+
+
+def catalogued_model(provider: str, model: str | None) -> CataloguedModel | None:
+    """A model as its provider names it, or `None` where the catalogue does not know it."""
+    global _models, _models_of
+    if not model:
+        return None
+    prices = snapshot()
+    if prices is not _models_of:
+        _models, _models_of = {}, prices
+    catalogued = _models.get((provider, model))
+    if catalogued is None:
+        try:
+            catalogued = CataloguedModel(*prices.find_provider_model(model, None, provider, None))
+        except LookupError:
+            return None
+        if len(_models) >= REMEMBERED_MODELS:
+            _models.clear()
+        _models[provider, model] = catalogued
+    return catalogued
+
+
+def _sellers() -> dict[str, str]:
+    """A provider for each model of the catalogue: where several sell it, the one whose naming it follows."""
+    sellers: dict[str, str] = {}
+    for provider in snapshot().providers:
+        for model in provider.models:
+            own = provider.model_match is not None and provider.model_match.is_match(model.id)
+            if own or model.id not in sellers:
+                sellers[model.id] = provider.id
+    return sellers
+
+
+@lru_cache(maxsize=1024)
+def nearest_names(provider: str | None, model: str) -> tuple[str, ...]:
+    """Up to three known `provider/model` names most like `model`, those of the same provider first."""
+    known = find_provider(provider) if provider else None
+    wanted = model.lower()
+    # Some ids of the catalogue do not match themselves; the name just refused helps nobody.
+    own = [listed.id for listed in known.models if listed.id.lower() != wanted] if known else []
+    near = [f"{known.id}/{name}" for name in get_close_matches(wanted, own, n=3, cutoff=0.4)] if known else []
+    if len(near) < 3:
+        elsewhere = _sellers()
+        near += [f"{elsewhere[name]}/{name}" for name in get_close_matches(wanted, list(elsewhere), n=3, cutoff=0.6)]
+    return tuple(dict.fromkeys(near))[:3]
+
+
+@lru_cache(maxsize=4096)
+def family_of(model: str) -> str | None:
+    """The family of a model id, coarse on purpose: claude, gpt, gemini, llama, mistral, …
+
+    The letters its name begins with, once vendor and region prefixes are gone
+    (`global.anthropic.claude-sonnet-4-6-v1:0`, `meta-llama/llama-4-scout`).
+    """
+    name = model.lower().removeprefix("ft:").rsplit("/", 1)[-1].split(":", 1)[0]
+    parts = name.split(".")
+    while len(parts) > 1 and re.fullmatch(r"[a-z][a-z-]*", parts[0]):
+        parts.pop(0)
+    letters = re.match(r"[a-z]+", parts[0])
+    return letters.group() if letters else None

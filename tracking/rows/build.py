@@ -1,0 +1,96 @@
+"""From a call and its cost to the row: who and what it was for, when, and what it used."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from tracking.answers.response import LLMResponse
+from tracking.attribution import current_attribution
+from tracking.errors import ArgumentError
+from tracking.options import CallOptions
+from tracking.pricing.catalogue import family_of
+from tracking.pricing.cost import Cost
+from tracking.prompt import PromptTrace
+from tracking.rows.identity import event_key_of, record_id_of
+from tracking.rows.record import LLMUsageRecord, to_cost_usd, to_micro_usd
+from tracking.rows.trackable import TrackableRef, identity_text, user_id_of
+
+
+def instant_of_call(value: datetime | None) -> datetime:
+    """When the call was made, as a UTC instant: as given, else now. A naive one is refused."""
+    if value is None:
+        return datetime.now(UTC)
+    if not isinstance(cast(object, value), datetime):
+        raise ArgumentError("occurred_at", f"is a {type(value).__name__}, expected a datetime with a time zone")
+    if value.tzinfo is None:
+        raise ArgumentError("occurred_at", f"({value.isoformat()}) has no time zone")
+    return value.astimezone(UTC)
+
+
+def attribution_of(user: object, trackable: object, options: CallOptions) -> dict[str, Any]:
+    """The columns that say who and what a call was for; what `options` leave open, `attribution()` fills."""
+    reference = TrackableRef.of(trackable)
+    around = current_attribution()
+    around = {**around, **{name: value for name, value in options.items() if value is not None}} if around else options
+    parent, tenant = around.get("trackable_parent"), around.get("tenant")
+    parent_reference = None if parent is None else TrackableRef.of(parent, "trackable_parent")
+    return {
+        "user_id": user_id_of(user),
+        "trackable_type": reference.type,
+        "trackable_id": reference.id,
+        "trackable_parent_type": None if parent_reference is None else parent_reference.type,
+        "trackable_parent_id": None if parent_reference is None else parent_reference.id,
+        "tenant": None if tenant is None else identity_text("tenant", tenant),
+        "tags": around.get("tags") or None,
+        "trace_id": around.get("trace_id"),
+    }
+
+
+def build_record(
+    response: LLMResponse,
+    cost: Cost,
+    prompt: PromptTrace,
+    attribution: Mapping[str, Any],
+    occurred_at: datetime,
+    options: CallOptions,
+) -> LLMUsageRecord:
+    """The row. Pydantic's `ValidationError` where it would not be valid."""
+    usage, price, cost_usd, given = response.usage, cost.price, cost.cost_usd, options.get
+    event_key = event_key_of(response, given("idempotency_key"))
+    status = given("status") or response.status
+    llm, other_units = cost.llm, usage.other_units_json()
+    columns: dict[str, Any] = {
+        "event_key": event_key,
+        "record_id": record_id_of(event_key, usage, other_units, status),
+        "occurred_at": occurred_at,
+        "recorded_at": datetime.now(UTC),
+        **attribution,
+        "llm": llm,
+        "llm_family": None if llm is None else family_of(llm),
+        "provider": response.provider,
+        "model": response.model,
+        **usage.token_counts(),
+        "other_units": other_units,
+        "token_count": usage.token_count,
+        "cost_usd": cost_usd,
+        "micro_usd": None if cost_usd is None else to_micro_usd(cost_usd),
+        "pricing_status": cost.pricing_status,
+        "price_id": None if price is None else price.price_id,
+        "service_tier": response.service_tier,
+        "region": response.region,
+        "stream": response.stream,
+        "status": status,
+        "finish_reason": response.finish_reason,
+        "error_type": response.error_type,
+        "attempt": given("attempt"),
+        "retry_of": given("retry_of"),
+        "latency_ms": given("latency_ms"),
+        "ttft_ms": given("ttft_ms"),
+        "provider_response_id": response.id,
+        "prompt_chars": prompt.chars,
+        "prompt_hmac": prompt.hmac,
+        "prompt_prefix_hmac": prompt.prefix_hmac,
+        "provider_cost_usd": None if cost.provider_usd is None else to_cost_usd(cost.provider_usd),
+        "price_context": response.terms_beside_tier() or None,
+    }
+    return LLMUsageRecord.model_validate(columns)

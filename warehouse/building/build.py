@@ -1,0 +1,92 @@
+"""The build: seal, compact, dbt, publish, tidy up."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.building.dbt import DbtReport, run_dbt
+from warehouse.building.publish import publish
+from warehouse.building.removed_models import drop_removed_models
+from warehouse.building.up_to_date import inputs_of, is_published, note_published
+from warehouse.ledger.compact import compact_closed_days
+from warehouse.ledger.tidy import tidy
+from warehouse.locks import building
+from warehouse.sealing.seal import SealReport, seal
+from warehouse.sources.budgets import create_budgets
+from warehouse.sources.invoices import create_invoices
+from warehouse.sources.ledger import create_sources
+from warehouse.sources.names import create_names
+from warehouse.sources.price_history import create_price_history
+from warehouse.sources.what_if_costs import update_what_if_costs
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What one build did, and how long it took in seconds. `dbt` is None where the reports were up to date."""
+
+    sealed: SealReport
+    dbt: DbtReport | None
+    seconds: float
+
+
+def build(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> BuildReport:
+    """Bring every report up to date with everything recorded so far; budgets stand as at the end of the `status_date`.
+
+    Where the reports are made from all that already, nothing is built, unless `full_refresh` asks for it.
+
+    Raises:
+        LedgerError: the home cannot be used.
+        BuildError: a model or test failed; the published warehouse is what it was before.
+    """
+    started = time.monotonic()
+    sealed = seal(home)
+    compact_closed_days(home)
+    with building(home):
+        prepare(home)
+        inputs = inputs_of(home, status_date)
+        dbt = None
+        if full_refresh or not is_published(home, inputs):
+            dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
+            publish(home)
+            note_published(home, inputs)
+        tidy(home)
+    return BuildReport(sealed, dbt, time.monotonic() - started)
+
+
+def rebuild_from_nothing(home: Home) -> None:
+    """Make every report anew, and nothing that was derived before stays. Call it while holding the build lock.
+
+    The published warehouse is replaced at the end, as by every build.
+    """
+    for file in (home.build_database, home.build_database.with_suffix(".duckdb.wal")):
+        file.unlink(missing_ok=True)
+    for folder in ("target", "logs", "docs"):
+        shutil.rmtree(home.dbt / folder, ignore_errors=True)
+    prepare(home)
+    run_dbt(home, full_refresh=True)
+    publish(home)
+
+
+def prepare(home: Home) -> None:
+    """Make what dbt reads from the manifest as it is now, and drop what it no longer makes.
+
+    Call it while holding the build lock.
+    """
+    try:
+        with duckdb.connect(home.build_database) as connection:
+            home.build_database.chmod(0o600)
+            connection.execute("set TimeZone = 'UTC'")
+            drop_removed_models(connection)
+            create_sources(connection, home)
+            create_names(connection, home)
+            create_budgets(connection, home)
+            create_invoices(connection, home)
+            create_price_history(connection, home)
+            update_what_if_costs(connection, home)
+    except duckdb.Error as error:
+        raise LedgerError(f"{home.build_database} cannot be prepared: {error}") from error

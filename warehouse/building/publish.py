@@ -1,0 +1,102 @@
+"""Publishing: the marts in one DuckDB file that replaces the last one atomically, so no reader ever waits."""
+
+import duckdb
+
+from tracking.durable_files import replacing
+from tracking.home import Home
+from warehouse.sources.ledger import literal
+
+INTERNAL_PREFIX = "int_"
+"""Intermediate models stay in the build file; everything else dbt makes is published."""
+
+
+def publish(home: Home) -> None:
+    """Copy what dbt built into a new `warehouse.duckdb` and put it in place of the old one.
+
+    Readers of the old file keep it until they close it. Call it while holding the build lock.
+    """
+    home.warehouse_database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+    with replacing(home.warehouse_database) as temporary, duckdb.connect(temporary) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {literal(str(home.build_database))} as build (read_only)")
+        connection.execute("create schema ledger")
+        for schema, table in _tables(connection):
+            connection.execute(f'create table {schema}."{table}" as from build.{schema}."{table}"')
+        _create_all(connection, _views(connection) + _table_macros(connection))
+        for statement in _comment_statements(connection):
+            connection.execute(statement)
+        connection.execute("detach build")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return connection.execute(
+        """
+        select schema_name, table_name
+        from duckdb_tables()
+        where database_name = 'build' and not internal and not starts_with(table_name, ?)
+        order by 1, 2
+        """,
+        [INTERNAL_PREFIX],
+    ).fetchall()
+
+
+def _create_all(connection: duckdb.DuckDBPyConnection, statements: list[str]) -> None:
+    """Run statements that rest on one another; DuckDB does not say on which: what has to wait is tried again."""
+    waiting = statements
+    while waiting:
+        refused: list[str] = []
+        for statement in waiting:
+            try:
+                connection.execute(statement)
+            except duckdb.CatalogException:
+                refused.append(statement)
+        if len(refused) == len(waiting):
+            connection.execute(refused[0])
+        waiting = refused
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The build file's views by their own statements, none of which names the file it was made in."""
+    rows = connection.execute(
+        "select sql from duckdb_views() where database_name = 'build' and not internal order by view_oid"
+    ).fetchall()
+    return [statement for (statement,) in rows]
+
+
+def _table_macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The reports as they were known at an instant, over the published views."""
+    rows = connection.execute(
+        """
+        select
+            'create macro ' || schema_name || '."' || function_name || '"(' || array_to_string(parameters, ', ')
+            || ') as table ' || macro_definition
+        from duckdb_functions()
+        where database_name = 'build' and function_type = 'table_macro'
+        order by function_oid
+        """
+    ).fetchall()
+    return [statement for (statement,) in rows]
+
+
+def _comment_statements(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        """
+        select 'comment on table ' || schema_name || '."' || table_name || '"' as target, comment
+        from duckdb_tables()
+        where database_name = 'build' and comment is not null and not starts_with(table_name, $prefix)
+        union all
+        select 'comment on view ' || schema_name || '."' || view_name || '"', comment
+        from duckdb_views()
+        where database_name = 'build' and comment is not null
+        union all
+        select 'comment on column ' || schema_name || '."' || table_name || '"."' || column_name || '"', comment
+        from duckdb_columns()
+        where database_name = 'build' and comment is not null and not starts_with(table_name, $prefix)
+        union all
+        select 'comment on macro table ' || schema_name || '."' || function_name || '"', comment
+        from duckdb_functions()
+        where database_name = 'build' and comment is not null and function_type = 'table_macro'
+        """,
+        {"prefix": INTERNAL_PREFIX},
+    ).fetchall()
+    return [f"{target} is {literal(comment)}" for target, comment in rows]

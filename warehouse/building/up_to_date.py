@@ -1,0 +1,92 @@
+"""Whether the published reports are made from all that a build would make them from: then it has nothing to do.
+
+What they were made from is noted in `build.duckdb`, which goes with it. Nothing here asks the clock, as no model does.
+"""
+
+import hashlib
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.building.dbt import project_hash
+from warehouse.building.publish import INTERNAL_PREFIX
+
+NOTE = "ledger.int_published"
+CODE = [Path(__file__).with_name(f"{name}.py") for name in ("dbt", "publish")]
+ROWS = "select count(*), sha256(string_agg(rows::varchar, chr(10) order by rows::varchar)) from ledger.{table} as rows"
+PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
+
+
+def inputs_of(home: Home, status_date: date | None = None) -> str:
+    """A hash of everything that the published reports are made from: the prepared sources to the last value, the
+    models, the settings and the code. Call it while holding the build lock, after `prepare`.
+
+    Raises:
+        LedgerError: `build.duckdb` cannot be read.
+    """
+    digest = hashlib.sha256()
+    parts = [project_hash(), home.settings().reporting_timezone, status_date, *map(version, PACKAGES)]
+    for part in [*parts, *(file.read_bytes() for file in CODE)]:
+        digest.update(f"{part}\0".encode())
+    try:
+        with duckdb.connect(home.build_database, read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            for source in _sources(connection):
+                digest.update(f"{source}\0".encode())
+    except duckdb.Error as error:
+        raise LedgerError(f"{home.build_database} cannot be read: {error}") from error
+    return digest.hexdigest()
+
+
+def is_published(home: Home, inputs: str) -> bool:
+    """Whether the published file is there, and the one that was made from these inputs."""
+    with duckdb.connect(home.build_database, read_only=True) as connection:
+        try:
+            noted = connection.execute(f"select inputs, file from {NOTE}").fetchone()
+        except duckdb.CatalogException:
+            return False
+    return noted == (inputs, _identity(home))
+
+
+def note_published(home: Home, inputs: str) -> None:
+    """Remember that the published file was made from these inputs. Call it while holding the build lock."""
+    with duckdb.connect(home.build_database) as connection:
+        connection.execute(
+            f"create or replace table {NOTE} as select $1 as inputs, $2 as file", [inputs, _identity(home)]
+        )
+
+
+def forget_published(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have the next build make the reports anew, whatever they were made from."""
+    connection.execute(f"drop table if exists {NOTE}")
+
+
+def _identity(home: Home) -> str | None:
+    """Another one for every file that was ever put there, and for one that was written to."""
+    try:
+        found = home.warehouse_database.stat()
+    except FileNotFoundError:
+        return None
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+def _sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What dbt reads: each view's SQL, which names the live segments, and each table's columns and rows."""
+    views = connection.execute(
+        "select sql from duckdb_views() where schema_name = 'ledger' and not internal order by view_name"
+    ).fetchall()
+    tables = connection.execute(
+        """
+        select table_name, sql
+        from duckdb_tables()
+        where schema_name = 'ledger' and not starts_with(table_name, ?)
+        order by table_name
+        """,
+        [INTERNAL_PREFIX],
+    ).fetchall()
+    rows = [connection.execute(ROWS.format(table=name)).fetchone() for name, _ in tables]
+    return [str(part) for part in [*views, *tables, *rows]]

@@ -1,0 +1,220 @@
+"""Repair: the manifest made anew from the segments alone, and what is damaged set apart, never dropped unsaid."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+import polars as pl
+
+from tracking.durable_files import sync_directory
+from tracking.errors import LedgerError
+from tracking.home import Home
+from tracking.rows.record import EXACT
+from warehouse.integrity.findings import Finding, Findings
+from warehouse.integrity.repair_plan import Damaged, Plan, plan, stretch_named
+from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment, Stretch
+from warehouse.ledger.quarantine import DamagedEntryError, entries_of
+from warehouse.locks import sealing
+from warehouse.sealing.id_runs import read_run
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the live segments of a manifest sum to; USD, exact. NULL costs count as none."""
+
+    segments: int
+    rows: int
+    requests: int
+    token_count: int
+    cost_usd: Decimal
+
+    @classmethod
+    def of(cls, segments: list[Segment]) -> "Totals":
+        with localcontext(EXACT):
+            return cls(
+                len(segments),
+                sum(segment.row_count for segment in segments),
+                sum(segment.requests for segment in segments),
+                sum(segment.token_count for segment in segments),
+                sum((segment.cost_usd for segment in segments), Decimal(0)),
+            )
+
+
+@dataclass(slots=True)
+class RepairReport:
+    """What the manifest said before (`None` where it cannot be read), what it says now, and what was lost."""
+
+    before: Totals | None
+    after: Totals
+    replaced: int = 0
+    unfinished: int = 0
+    leftovers: int = 0
+    quarantined: int = 0
+    lost: list[Finding] = field(default_factory=list[Finding])
+    """Damaged files, which now lie in `quarantine/`, and segments that are gone, each with what is known of it."""
+    kept_manifest: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What the old manifest said, if it can be read, and the sums that the ids of what is sealed speak of."""
+
+    segments: list[Segment] | None
+    sums: dict[str, set[str]]
+
+
+def repair(home: Home, *, dry_run: bool = False, progress: Callable[[int], None] | None = None) -> RepairReport:
+    """Make the manifest anew from the segments; the old one is kept beside it. Doing it again makes the same.
+
+    What is damaged goes to `quarantine/`. What of it still stands in a journal is sealed again by the next sealing.
+    `progress` is told the bytes of segments done since it was told last. With `dry_run` nothing is changed.
+
+    Raises:
+        LedgerError: there is no ledger, or the disk refuses; then the old manifest is what it was.
+    """
+    home.settings()
+    home.open()
+    try:
+        with sealing(home):
+            remembered = _remember(home)
+            made = plan(home, remembered.sums, progress or (lambda _: None))
+            lines = _quarantined(home, made)
+            report = _report(home, remembered, made, lines)
+            if not dry_run:
+                report.kept_manifest = _replace_manifest(home, made, lines)
+                _set_apart(home, made)
+    except OSError as error:
+        raise LedgerError(f"repairing {error.filename or home.root} failed: {error.strerror or error}") from error
+    return report
+
+
+def _remember(home: Home) -> _Remembered:
+    sums: defaultdict[str, set[str]] = defaultdict(set)
+    for path in (home.root / "ids").glob("*.ids"):
+        run = read_run(path)
+        if run is not None and run.is_intact():
+            for file, sha256 in run.holders:
+                sums[file].add(sha256)
+    segments = _segments_of_old(home) if home.manifest.exists() else None
+    for segment in segments or ():
+        sums[segment.file].add(segment.sha256)
+    return _Remembered(segments, sums)
+
+
+def _segments_of_old(home: Home) -> list[Segment] | None:
+    try:
+        with Manifest(home) as manifest:
+            return manifest.segments()
+    except (LedgerError, ValueError, ArithmeticError, sqlite3.Error):
+        return None
+
+
+def _quarantined(home: Home, made: Plan) -> list[QuarantinedLine]:
+    """The lines that quarantine keeps, but for those that are sealed again."""
+    kept: dict[tuple[str, int], QuarantinedLine] = {}
+    for file in sorted(home.quarantine.glob("*.jsonl")):
+        if stretch_named(file.stem) is None:
+            continue
+        for _, entry in entries_of(file):
+            if isinstance(entry, DamagedEntryError):
+                continue
+            journal = home.journal / entry.journal
+            if not journal.exists() or entry.start < made.sealed.get(entry.journal, 0):
+                kept[entry.journal, entry.start] = entry
+    return list(kept.values())
+
+
+def _report(home: Home, remembered: _Remembered, made: Plan, lines: list[QuarantinedLine]) -> RepairReport:
+    segments = [segment for segment, _ in made.live]
+    report = RepairReport(
+        before=None if remembered.segments is None else Totals.of(remembered.segments),
+        after=Totals.of(segments),
+        replaced=len(made.replaced),
+        unfinished=len(made.unfinished),
+        leftovers=len(made.leftovers),
+        quarantined=len(lines),
+    )
+    places = Findings(home)
+    known = {segment.file: segment for segment in remembered.segments or ()}
+    for damage in made.damaged:
+        file = f"{damage.path.parent.name}/{damage.path.name}"
+        held = _described(known.get(file), damage) if damage.path.is_relative_to(home.usage) else "it held prompts"
+        report.lost.append(Finding(places.place(damage.path), f"is damaged ({damage.reason}); {held}"))
+    on_disk = {segment.file for segment in (*segments, *made.replaced, *made.unfinished, *made.leftovers)}
+    on_disk |= {f"{damage.path.parent.name}/{damage.path.name}" for damage in made.damaged}
+    for file in sorted(known.keys() - on_disk):
+        report.lost.append(Finding(places.place(home.usage / file), f"is missing; {_described(known[file])}"))
+    return report
+
+
+def _described(segment: Segment | None, damage: Damaged | None = None) -> str:
+    if segment is not None:
+        return f"it held {segment.row_count:,} rows, {segment.requests:,} requests and {segment.cost_usd:,f} USD"
+    try:
+        rows = pl.scan_parquet(damage.path, glob=False).select(pl.len()).collect().item() if damage else None
+    except (OSError, pl.exceptions.PolarsError):
+        rows = None
+    return "how many rows it held is not known" if rows is None else f"by its footer it held {rows:,} rows"
+
+
+def _replace_manifest(home: Home, made: Plan, lines: list[QuarantinedLine]) -> Path | None:
+    """Write the new manifest apart, then put it in place of the old one, which stays beside it."""
+    scratch = Home(tempfile.mkdtemp(prefix=".repair-", suffix=".tmp", dir=home.root))
+    try:
+        with Manifest(scratch) as manifest:
+            _fill(manifest, made, lines)
+        kept = _keep_old(home)
+        scratch.manifest.replace(home.manifest)
+        sync_directory(home.root)
+    finally:
+        shutil.rmtree(scratch.root)
+    return kept
+
+
+def _fill(manifest: Manifest, made: Plan, lines: list[QuarantinedLine]) -> None:
+    conflicts = {each.record_id: each for _, provenance in made.live for each in provenance.conflicts}
+    manifest.fill(
+        segments=[segment for segment, _ in made.live],
+        sealed=[Stretch(journal, 0, end) for journal, end in sorted(made.sealed.items())],
+        quarantined=lines,
+        conflicts=conflicts.values(),
+        superseded={record_id for _, provenance in made.live for record_id in provenance.superseded},
+        retired=made.replaced,
+    )
+
+
+def _keep_old(home: Home) -> Path | None:
+    """Keep the old manifest, and the rollback journal that SQLite would otherwise apply to the new one."""
+    kept = home.manifest.with_name(f"{home.manifest.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    rollback = home.manifest.with_name(f"{home.manifest.name}-journal")
+    if rollback.exists():
+        rollback.rename(f"{kept}-journal")
+    if not home.manifest.exists():
+        return None
+    os.link(home.manifest, kept)
+    return kept
+
+
+def _set_apart(home: Home, made: Plan) -> None:
+    for damage in made.damaged:
+        _to_quarantine(home, damage.path)
+        if damage.path.is_relative_to(home.usage):
+            _to_quarantine(home, home.prompts / damage.path.relative_to(home.usage))
+    for segment in (*made.unfinished, *made.leftovers):
+        (home.prompts / segment.file).unlink(missing_ok=True)
+        (home.usage / segment.file).unlink()
+
+
+def _to_quarantine(home: Home, path: Path) -> None:
+    if path.exists():
+        kind = path.parent.parent.name
+        path.rename(home.quarantine / f"{kind}-{path.parent.name}-{path.name}")
+        sync_directory(path.parent)
+        sync_directory(home.quarantine)

@@ -1,0 +1,209 @@
+"""Which segments on disk are live, told from the segments alone; their footers are `warehouse.ledger.footer`'s.
+
+Nothing here changes anything.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.ledger.footer import Provenance
+from warehouse.ledger.manifest import Segment, Stretch, segment_file
+from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA
+from warehouse.ledger.segments import TOTALS, exact_totals, sha256_of
+from warehouse.sealing.id_runs import Hashes
+from warehouse.sealing.sealed_ids import hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A file of segments that cannot be what was written, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is live, and what becomes of every other file."""
+
+    live: list[tuple[Segment, Provenance]] = field(default_factory=list[tuple[Segment, Provenance]])
+    replaced: list[Segment] = field(default_factory=list[Segment])
+    """Others hold their rows; readers of the published reports may still have them open."""
+    unfinished: list[Segment] = field(default_factory=list[Segment])
+    """Of a seal that a crash ended: the rows are still in their journals."""
+    leftovers: list[Segment] = field(default_factory=list[Segment])
+    """Every row of them is in live segments too."""
+    damaged: list[Damaged] = field(default_factory=list[Damaged])
+    sealed: dict[str, int] = field(default_factory=dict[str, int])
+    """To which byte each journal is sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    segment: Segment
+    provenance: Provenance
+    records: Hashes
+
+
+def plan(home: Home, sums: Mapping[str, Set[str]], progress: Callable[[int], None]) -> Plan:
+    """Tell what is live. `sums` are the SHA-256 that anything else remembers of files below `usage/`."""
+    made = Plan()
+    found: dict[str, _Found] = {}
+    for path in sorted(home.usage.glob("usage_date=*/*.parquet")):
+        progress(path.stat().st_size)
+        try:
+            each = _read(home, path, sums, made)
+        except (LedgerError, OSError, ValueError, pl.exceptions.PolarsError) as error:
+            made.damaged.append(Damaged(path, str(error).splitlines()[0]))
+        else:
+            found[each.segment.file] = each
+    _drop_replaced(found, made)
+    _drop_unfinished(home, found, made)
+    _drop_leftovers(home, found, made)
+    made.live = [(each.segment, each.provenance) for each in found.values()]
+    _tell_how_far_sealed(home, made)
+    return made
+
+
+def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], made: Plan) -> _Found:
+    day, name = date.fromisoformat(path.parent.name.partition("=")[2]), path.stem
+    sha256 = sha256_of(path)
+    file = segment_file(day, name)
+    if file in sums and not any(_is_nearly(sha256, remembered) for remembered in sums[file]):
+        raise LedgerError(f"its sha256 is {sha256}, expected {' or '.join(sorted(sums[file]))}")
+    rows = pl.read_parquet(path, schema=USAGE_SCHEMA, missing_columns="insert", hive_partitioning=False, glob=False)
+    if (rows["usage_date"] != day).any():
+        raise LedgerError(f"it holds rows of other days than {day}")
+    provenance = Provenance.read(path) or _named_provenance(name)
+    prompts_sha256, prompts = _read_prompts(home, file, made)
+    segment = Segment(
+        name=name,
+        usage_date=day,
+        **exact_totals(rows.select(**TOTALS).row(0, named=True)),
+        bytes=path.stat().st_size,
+        sha256=sha256,
+        prompts=prompts,
+        prompts_sha256=prompts_sha256,
+        journal=provenance.journal,
+        journal_start=provenance.journal_start,
+        journal_end=provenance.journal_end,
+    )
+    return _Found(segment, provenance, hashed(rows["record_id"]))
+
+
+def _is_nearly(sha256: str, remembered: str) -> bool:
+    """The sums of two different files have nothing in common; nearly the same one was damaged itself."""
+    return sum(digit != other for digit, other in zip(sha256, remembered, strict=False)) < len(sha256) // 4
+
+
+def _read_prompts(home: Home, file: str, made: Plan) -> tuple[str | None, int]:
+    path = home.prompts / file
+    if not path.exists():
+        return None, 0
+    try:
+        prompts = pl.read_parquet(path, schema=PROMPT_SCHEMA, hive_partitioning=False, glob=False).height
+    except (OSError, pl.exceptions.PolarsError) as error:
+        made.damaged.append(Damaged(path, str(error).splitlines()[0]))
+        return None, 0
+    return sha256_of(path), prompts
+
+
+def _named_provenance(name: str) -> Provenance:
+    """Of a segment that an earlier version wrote without a footer: its name says which stretch it is."""
+    stretch = stretch_named(name)
+    return Provenance() if stretch is None else Provenance(stretch.journal, stretch.start, stretch.end)
+
+
+def stretch_named(name: str) -> Stretch | None:
+    """The stretch that files of this name were made from, if they were made from one."""
+    *journal, start, end = name.rsplit("-", 2)
+    if len(journal) != 1 or not (start.isdecimal() and end.isdecimal()):
+        return None
+    return Stretch(f"{journal[0]}.log", int(start), int(end))
+
+
+def _drop_replaced(found: dict[str, _Found], made: Plan) -> None:
+    replaced = {file for each in found.values() for file in each.provenance.replaces}
+    made.replaced = [found.pop(file).segment for file in sorted(replaced & found.keys())]
+
+
+def _drop_unfinished(home: Home, found: dict[str, _Found], made: Plan) -> None:
+    """Where a journal still exists, a stretch counts only with the segments of all its days."""
+    gone = {segment.file for segment in made.replaced}
+    gone |= {file for each in found.values() for file in each.provenance.replaces}
+    held: defaultdict[date, list[Stretch]] = defaultdict(list)
+    for each in found.values():
+        held[each.segment.usage_date] += each.provenance.stretches
+    # One that was damaged was finished all the same: the others of its stretch are what is left of it.
+    damaged = {f"{damage.path.parent.name}/{damage.path.name}" for damage in made.damaged}
+    for file, each in list(found.items()):
+        for stretch in each.provenance.stretches if each.provenance.journal else ():
+            missing = [
+                day
+                for day in each.provenance.days
+                if (other := segment_file(day, stretch.name)) not in found
+                and other not in gone
+                and other not in damaged
+                and not any(_contains(other_stretch, stretch) for other_stretch in held[day])
+            ]
+            if missing and (home.journal / stretch.journal).exists():
+                made.unfinished.append(found.pop(file).segment)
+
+
+def _drop_leftovers(home: Home, found: dict[str, _Found], made: Plan) -> None:
+    """Of a crash before the commit: sealing made a longer stretch afterwards, whose segments hold the same rows."""
+    every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(each.records for each in found.values())]))
+    doubled = np.unique(every[1:][every[1:] == every[:-1]])
+    superseded = {file: hashed(_texts(each.provenance.superseded)) for file, each in found.items()}
+    suspicious = np.unique(np.concatenate([doubled, *superseded.values()]))
+    suspects = [each for each in found.values() if np.isin(each.records, suspicious).any()]
+    holders = Counter(record for each in suspects for record in each.records.tolist())
+    speakers: defaultdict[int, set[str]] = defaultdict(set)
+    for file, records in superseded.items():
+        for record in records.tolist():
+            speakers[record].add(file)
+    for each in sorted(suspects, key=_reach):
+        file = each.segment.file
+        if all(holders[record] > 1 or speakers[record] - {file} for record in each.records.tolist()):
+            made.leftovers.append(found.pop(file).segment)
+            holders.subtract(each.records.tolist())
+    for each in sorted(suspects, key=_reach):
+        again = sum(holders[record] > 1 for record in each.records.tolist())
+        if again and found.pop(each.segment.file, None):
+            holders.subtract(each.records.tolist())
+            path = home.usage / each.segment.file
+            made.damaged.append(Damaged(path, f"{again} of its records are in other segments too"))
+
+
+def _reach(each: _Found) -> tuple[bool, int]:
+    """Shorter stretches first, and what was made of others last."""
+    segment = each.segment
+    return segment.journal is None, (segment.journal_end or 0) - (segment.journal_start or 0)
+
+
+def _tell_how_far_sealed(home: Home, made: Plan) -> None:
+    for _, provenance in made.live:
+        for stretch in provenance.stretches:
+            made.sealed[stretch.journal] = max(made.sealed.get(stretch.journal, 0), stretch.end)
+    # What is still in a journal is sealed again; of the rows behind it none counts twice.
+    again = [stretch_named(damage.path.stem) for damage in made.damaged if damage.path.is_relative_to(home.usage)]
+    again += [stretch_named(segment.name) for segment in made.unfinished]
+    for stretch in again:
+        if stretch is not None and (home.journal / stretch.journal).exists():
+            made.sealed[stretch.journal] = min(made.sealed.get(stretch.journal, 0), stretch.start)
+
+
+def _contains(outer: Stretch, inner: Stretch) -> bool:
+    return outer.journal == inner.journal and outer.start <= inner.start and outer.end >= inner.end
+
+
+def _texts(texts: Iterable[str]) -> pl.Series:
+    return pl.Series(list(texts), dtype=pl.String)

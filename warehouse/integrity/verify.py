@@ -1,0 +1,174 @@
+"""Verification: is every byte that was recorded accounted for, and every file what it was when it was written?
+
+The manifest and the names of files are read while no sealing runs; what they say is then checked beside writers,
+sealers and builds. What was replaced meanwhile is no problem.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+import duckdb
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from tracking.rows.record import EXACT
+from warehouse.integrity.findings import Finding, Findings
+from warehouse.integrity.verify_files import (
+    note_leftovers,
+    verify_ids,
+    verify_journal,
+    verify_modes,
+    verify_prices,
+    verify_quarantine,
+)
+from warehouse.integrity.verify_segments import SegmentVerifier
+from warehouse.ledger.manifest import Conflict, Manifest, QuarantinedLine, Segment
+from warehouse.locks import sealing
+from warehouse.published.proof import prove
+from warehouse.published.read import open_warehouse
+from warehouse.sources.ledger import create_sources
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What was looked at and found. `cost_usd` is exact USD; NULL costs count as none."""
+
+    segments: int = 0
+    rows: int = 0
+    requests: int = 0
+    cost_usd: Decimal = Decimal(0)
+    prompts: int = 0
+    journals: int = 0
+    unsealed_lines: int = 0
+    quarantined: int = 0
+    problems: list[Finding] = field(default_factory=list[Finding])
+    notes: list[Finding] = field(default_factory=list[Finding])
+
+    @property
+    def clean(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the manifest says at one instant, and which journals there are."""
+
+    segments: list[Segment]
+    quarantined: list[QuarantinedLine]
+    conflicts: list[Conflict]
+    superseded: set[str]
+    journals: dict[Path, int]
+    """And to which byte each is sealed."""
+
+
+def verify(home: Home, progress: Callable[[int], None] | None = None) -> VerifyReport:
+    """Verify a whole ledger; it changes nothing. `progress` is told the bytes of segments done since it was told last.
+
+    Raises:
+        LedgerError: there is no ledger.
+    """
+    home.settings()
+    home.open()
+    findings = Findings(home)
+    report = VerifyReport(problems=findings.problems, notes=findings.notes)
+    try:
+        listed = _list(home, findings)
+    except (LedgerError, sqlite3.Error, ValueError, ArithmeticError) as error:
+        findings.problem(home.manifest, f"cannot be read ({error}); `llm-cost repair` makes it anew from the segments")
+        return report
+    _verify_segments(home, listed, findings, progress or (lambda _: None))
+    _verify_journals(listed, findings, report)
+    verify_quarantine(home, listed.quarantined, findings)
+    verify_ids(home, findings)
+    verify_modes(home, findings)
+    _verify_reports(home, findings)
+    _sum_up(listed, report)
+    return report
+
+
+def _list(home: Home, findings: Findings) -> _Listed:
+    with sealing(home), Manifest(home) as manifest:
+        with closing(sqlite3.connect(home.manifest)) as connection:
+            for (answer,) in connection.execute("pragma integrity_check"):
+                if answer != "ok":
+                    findings.problem(home.manifest, f"SQLite's integrity check says: {answer}")
+        note_leftovers(home, manifest, findings)
+        return _Listed(
+            manifest.segments(),
+            manifest.quarantined(),
+            manifest.conflicts(),
+            manifest.superseded(),
+            {path: manifest.sealed_bytes(path.name) for path in sorted(home.journal.glob("*.log"))},
+        )
+
+
+def _verify_segments(home: Home, listed: _Listed, findings: Findings, progress: Callable[[int], None]) -> None:
+    verifier = SegmentVerifier(home, findings, progress)
+    for segment in listed.segments:
+        verifier.verify(segment)
+    verifier.verify_together()
+    verify_prices(home, verifier.price_ids, findings)
+    if verifier.footers_complete:
+        noted: set[tuple[str | None, str]] = {(each.event_key, each.record_id) for each in listed.conflicts}
+        noted |= {(None, record_id) for record_id in listed.superseded}
+        for event_key, record_id in sorted(noted - verifier.notes_in_footers, key=str):
+            what = "superseded" if event_key is None else f"in conflict under event {event_key}"
+            findings.problem(home.manifest, f"says record {record_id} was {what}, which no segment's footer does")
+
+
+def _verify_journals(listed: _Listed, findings: Findings, report: VerifyReport) -> None:
+    ends: defaultdict[str | None, int] = defaultdict(int)
+    for segment in listed.segments:
+        ends[segment.journal] = max(ends[segment.journal], segment.journal_end or 0)
+    for line in listed.quarantined:
+        ends[line.journal] = max(ends[line.journal], line.start + line.length)
+    for path, sealed in listed.journals.items():
+        report.unsealed_lines += verify_journal(path, sealed, ends[path.name], findings)
+
+
+def _verify_reports(home: Home, findings: Findings) -> None:
+    """Compare the published reports with one another, and with the manifest where a day did not change since."""
+    if not home.warehouse_database.exists():
+        return
+    try:
+        with open_warehouse(home) as published:
+            for proof in prove(published):
+                findings.differs(home.warehouse_database, f"sum of {proof.cut}", proof.ledger, proof.sums)
+            days = dict(_days(published))
+        with duckdb.connect() as connection:
+            create_sources(connection, home)
+            now = dict(_days(connection))
+    except (LedgerError, duckdb.Error) as error:
+        reason = str(error).strip().splitlines()[0]
+        findings.problem(home.warehouse_database, f"cannot be read ({reason}); `llm-cost build` renews it")
+        return
+    stale = {day for day, _ in days.keys() ^ now.keys()}
+    for day in sorted(days.keys() & now.keys()):
+        findings.differs(home.warehouse_database, f"sums of {day[0]}", now[day], days[day])
+    if stale:
+        findings.note(home.warehouse_database, f"{len(stale)} days changed since the last build")
+
+
+def _days(connection: duckdb.DuckDBPyConnection) -> list[tuple[tuple[object, str], tuple[object, ...]]]:
+    """Each day of `ledger.segments` with its fingerprint, and its sums."""
+    rows = connection.execute(
+        "select usage_date, fingerprint, row_count, requests, token_count, cost_usd, micro_usd, unpriced_requests"
+        " from ledger.segments"
+    ).fetchall()
+    return [((day, fingerprint), tuple(sums)) for day, fingerprint, *sums in rows]
+
+
+def _sum_up(listed: _Listed, report: VerifyReport) -> None:
+    report.segments = len(listed.segments)
+    report.rows = sum(segment.row_count for segment in listed.segments)
+    report.requests = sum(segment.requests for segment in listed.segments)
+    with localcontext(EXACT):
+        report.cost_usd = sum((segment.cost_usd for segment in listed.segments), Decimal(0))
+    report.prompts = sum(segment.prompts for segment in listed.segments)
+    report.journals = len(listed.journals)
+    report.quarantined = len(listed.quarantined)

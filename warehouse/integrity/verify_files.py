@@ -1,0 +1,143 @@
+"""Is everything beside the segments as it should be: journals, quarantine, prices, ids, modes, leftovers."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tracking.home import Home
+from tracking.journal.writer import decode_line
+from warehouse.integrity.findings import Findings
+from warehouse.ledger.manifest import Manifest, QuarantinedLine
+from warehouse.ledger.quarantine import DamagedEntryError, entries_of
+from warehouse.ledger.tidy import stands_elsewhere
+from warehouse.sealing.id_runs import read_run
+from warehouse.sealing.lines import whole_lines
+
+OPEN_TO_OTHERS = 0o077
+READ_BYTES = 4 << 20
+STRETCH_NAME = re.compile(r"(?P<journal>.+)-(?P<start>\d+)-(?P<end>\d+)")
+
+
+def verify_journal(path: Path, sealed: int, last_stretch_end: int, findings: Findings) -> int:
+    """Check that a journal is sealed to a line's end, and that behind it are whole lines; returns those lines."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return 0  # sealed to its end and deleted meanwhile
+    lines = 0
+    with file:
+        size = path.stat().st_size
+        if sealed > size:
+            findings.problem(path, f"is sealed to byte {sealed}, but ends at byte {size}")
+            return 0
+        if sealed < last_stretch_end:
+            findings.problem(path, f"is sealed to byte {sealed}, but segments hold it to byte {last_stretch_end}")
+        file.seek(max(sealed - 1, 0))
+        if 0 < sealed < size and file.read(1) != b"\n":
+            findings.problem(path, "no line ends where it is sealed to", f"byte {sealed}")
+        while chunk := whole_lines(file.fileno(), sealed, size, READ_BYTES):
+            for line in chunk.splitlines(keepends=True):
+                if decode_line(line.removesuffix(b"\n")) is None:
+                    findings.problem(
+                        path,
+                        "checksum does not match; the next sealing quarantines the line",
+                        f"bytes {sealed} to {sealed + len(line)}",
+                    )
+                sealed += len(line)
+                lines += 1
+        if sealed < size:
+            findings.note(path, "a line that is still being written, or was never finished", f"from byte {sealed}")
+    return lines
+
+
+def verify_quarantine(home: Home, noted: Iterable[QuarantinedLine], findings: Findings) -> None:
+    """Check that each line the manifest says is quarantined is kept as it was."""
+    kept: set[QuarantinedLine] = set()
+    noted = list(noted)
+    journals = {line.journal for line in noted}
+    for file in sorted(home.quarantine.glob("*.jsonl")):
+        named = STRETCH_NAME.fullmatch(file.stem)
+        if named is None or f"{named['journal']}.log" not in journals:
+            _verify_json_lines(file, findings)
+            continue
+        for number, entry in entries_of(file):
+            if isinstance(entry, DamagedEntryError):
+                findings.problem(file, str(entry), f"line {number}")
+            else:
+                kept.add(entry)
+    for line in noted:
+        if line not in kept:
+            findings.problem(
+                home.quarantine,
+                f"keeps no line of {line.journal} from byte {line.start} to {line.start + line.length} ({line.reason})",
+            )
+
+
+def _verify_json_lines(file: Path, findings: Findings) -> None:
+    """What was refused by a tracker or an import; a living one may be writing its last line."""
+    *lines, _ = file.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            json.loads(line)
+        except (ValueError, RecursionError):
+            findings.problem(file, "is not JSON", f"line {number}")
+
+
+def verify_prices(home: Home, named: Mapping[str, str], findings: Findings) -> None:
+    """Check that each price rows name is kept, and each kept one as its name says: it ends in a hash of the rates."""
+    for price_id, segment in sorted(named.items()):
+        path = home.prices / f"{price_id}.json"
+        if not path.exists():
+            findings.problem(path, f"is missing; a row of usage/{segment} is priced by it")
+    for path in sorted(home.prices.glob("*.json")):
+        content = path.read_bytes()
+        try:
+            entry = json.loads(content)
+        except (ValueError, RecursionError):
+            findings.problem(path, "is not JSON")
+            continue
+        digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+        if not path.stem.endswith(f".{digest[:12]}"):
+            findings.problem(path, f"hash of its rates is {digest[:12]}, expected {path.stem.rpartition('.')[2]}")
+        elif content != json.dumps(entry, indent=1, sort_keys=True).encode() + b"\n":
+            findings.problem(path, "is not written as it was, though its rates are the same")
+
+
+def verify_ids(home: Home, findings: Findings) -> None:
+    for path in sorted((home.root / "ids").glob("*.ids")):
+        try:
+            run = read_run(path)
+        except FileNotFoundError:
+            continue  # merged into another meanwhile
+        if run is None or not run.is_intact():
+            findings.problem(path, "is not as it was written; delete it, the next sealing makes it anew")
+
+
+def verify_modes(home: Home, findings: Findings) -> None:
+    """Check that nobody but the owner can read what the ledger wrote itself; a temporary file gets its mode last."""
+    folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.root / "ids")
+    below = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
+    for path in (*folders, home.manifest, home.build_database, home.warehouse_database, *below):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            continue
+        if mode & OPEN_TO_OTHERS:
+            findings.problem(path, f"has mode {mode & 0o777:04o}, expected none for group and others")
+
+
+def note_leftovers(home: Home, manifest: Manifest, findings: Findings) -> None:
+    """Find files of segments that nobody speaks of; call it while holding the sealing lock. A crash loses no row."""
+    live = {segment.file: segment for segment in manifest.segments()}
+    known = {*live, *(files.file for files in manifest.retired())}
+    for folder in (home.usage, home.prompts):
+        for path in sorted(folder.glob("*/*")):
+            file = path.relative_to(folder).as_posix()
+            if file in known and (file not in live or folder == home.usage or live[file].prompts):
+                continue
+            if path.name.startswith(".") or file in live or stands_elsewhere(home, manifest, file, known):
+                findings.note(path, "was left by a crash; nothing needs it, the next build deletes it")
+            else:
+                findings.problem(path, "is in no list of the manifest")

@@ -1,0 +1,164 @@
+"""Files that nothing needs any more: of segments that were replaced, and what a crash left behind.
+
+A replaced file goes when no published warehouse has named it for GRACE: whoever opened an earlier one may still be
+reading it. What a crash left goes only where everything in it is known to stand elsewhere; anything else in `usage/`
+and `prompts/` stays, for `llm-cost verify` to name.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+
+from tracking.durable_files import sync_directory
+from tracking.errors import LedgerError
+from tracking.home import Home
+from warehouse.ledger.footer import Provenance
+from warehouse.ledger.manifest import Manifest, Retired, Segment, Stretch
+from warehouse.ledger.rewrite import SPILL_PREFIX
+from warehouse.locks import sealing
+from warehouse.sources.ledger import literal
+
+GRACE = timedelta(minutes=15)
+
+NAMED_FILE = re.compile(r"usage_date=[0-9-]{10}/[^/']+\.parquet")
+SEALED_NAME = re.compile(r"(?P<journal>.+)-(?P<start>\d+)-(?P<end>\d+)")
+REWRITTEN_NAME = re.compile(r"(compacted|retained|erased)-[0-9a-f]{32}")
+
+
+def tidy(home: Home, grace: timedelta = GRACE) -> int:
+    """Delete what nothing needs any more; returns how many pairs of replaced files. Repeating it changes nothing.
+
+    Call it while holding the build lock, after publishing: no build may be about to publish an older list of files.
+
+    Raises:
+        LedgerError: a file cannot be read or removed; everything that is live stays.
+    """
+    try:
+        with sealing(home), Manifest(home) as manifest:
+            remove_leftovers(home, manifest)
+            named = _named_by_reports(home)
+            manifest.note_unpublished(files for files in manifest.retired() if files.file not in named)
+            latest = datetime.now(UTC) - grace
+            due = [files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest]
+            delete_retired(home, manifest, due)
+            _drop_rowless(home, manifest)
+        _remove_temporaries(home)
+    except (OSError, duckdb.Error) as error:
+        raise LedgerError(f"tidying up {home.root} failed: {error}") from error
+    return len(due)
+
+
+def delete_retired(home: Home, manifest: Manifest, retired: Iterable[Retired]) -> None:
+    """Delete replaced files, then forget them. Call it while holding the sealing lock."""
+    retired = list(retired)
+    for files in retired:
+        _unlink_pair(home, files.file)
+    manifest.forget_retired(retired)
+
+
+def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) -> None:
+    """Remove what a crash of a sealing, a compaction, a retention or an erasure left, of one day or of every day.
+
+    Call it while holding the sealing lock, and before segments are swapped: one that was written but never became live
+    holds the same rows as those that are live still.
+    """
+    live = {segment.file: segment for segment in manifest.segments()}
+    waiting = {files.file for files in manifest.retired()}
+    days = f"usage_date={'*' if day is None else day.isoformat()}"
+    for folder in (home.usage, home.prompts):
+        for file in folder.glob(f"{days}/*.parquet"):
+            name = file.relative_to(folder).as_posix()
+            if name in live:
+                # Retention took its prompts, and a crash came before the file was gone.
+                needed = folder == home.usage or live[name].prompts
+            else:
+                needed = name in waiting or not stands_elsewhere(home, manifest, name, {*live, *waiting})
+            if not needed:
+                file.unlink()
+        for file in folder.glob(f"{days}/.*.tmp"):
+            file.unlink()
+    for folder in home.root.glob(f"{SPILL_PREFIX}*.tmp"):
+        shutil.rmtree(folder)
+
+
+def stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str]) -> bool:
+    """Whether all that a file nobody speaks of holds is in live segments, or in a journal that is to be sealed."""
+    usage = home.usage / name
+    if usage.exists():
+        try:
+            provenance = Provenance.read(usage)
+        except LedgerError:
+            return False
+        if provenance is None:
+            return False
+        if provenance.journal is None:
+            return all(file in known and (home.usage / file).exists() for file in provenance.replaces)
+        stretches = provenance.stretches
+    else:
+        # Prompts are written before the rows they belong to.
+        if REWRITTEN_NAME.fullmatch(usage.stem):
+            return True
+        stretches = tuple(_stretch_of(usage.stem))
+    return bool(stretches) and all(_is_sealed_or_waits(home, manifest, stretch) for stretch in stretches)
+
+
+def _stretch_of(name: str) -> Iterator[Stretch]:
+    if named := SEALED_NAME.fullmatch(name):
+        yield Stretch(f"{named['journal']}.log", int(named["start"]), int(named["end"]))
+
+
+def _is_sealed_or_waits(home: Home, manifest: Manifest, stretch: Stretch) -> bool:
+    journal = home.journal / stretch.journal
+    return manifest.sealed_bytes(stretch.journal) >= stretch.end or (
+        journal.exists() and journal.stat().st_size >= stretch.end
+    )
+
+
+def _named_by_reports(home: Home) -> set[str]:
+    """The segments that the published warehouse names, or the build file, which can still be published."""
+    named: set[str] = set()
+    for database in (home.warehouse_database, home.build_database):
+        if database.exists():
+            with duckdb.connect() as connection:
+                connection.execute(f"attach {literal(str(database))} as reports (read_only)")
+                views = connection.execute(
+                    "select sql from duckdb_views() where database_name = 'reports' and schema_name = 'ledger'"
+                ).fetchall()
+            named |= {file for (statement,) in views for file in NAMED_FILE.findall(statement)}
+    return named
+
+
+def _drop_rowless(home: Home, manifest: Manifest) -> None:
+    """Segments without rows have done their work when neither old files nor journals could bring the rows back."""
+    waiting = {files.usage_date for files in manifest.retired()}
+    for segment in manifest.segments():
+        if segment.row_count == 0 and segment.usage_date not in waiting and not _journals(home, segment):
+            manifest.swap([segment], [])
+            delete_retired(home, manifest, [files for files in manifest.retired() if files.file == segment.file])
+
+
+def _journals(home: Home, segment: Segment) -> bool:
+    provenance = Provenance.read(home.usage / segment.file)
+    return provenance is not None and any((home.journal / stretch.journal).exists() for stretch in provenance.stretches)
+
+
+def _unlink_pair(home: Home, file: str) -> None:
+    for path in (home.prompts / file, home.usage / file):
+        path.unlink(missing_ok=True)
+        if path.parent.exists():
+            sync_directory(path.parent)
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+
+
+def _remove_temporaries(home: Home) -> None:
+    """Of files that were to be replaced whole when their writer was killed. A younger one may be a living writer's."""
+    latest = time.time() - GRACE.total_seconds()
+    for folder in (home.root, home.prices, home.keys, home.quarantine, home.dbt):
+        for file in folder.glob(".*.tmp*"):
+            if file.is_file() and file.stat().st_mtime < latest:
+                file.unlink(missing_ok=True)

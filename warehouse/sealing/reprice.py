@@ -1,0 +1,192 @@
+"""Re-pricing: what is unpriced gets its price, and a corrected price its difference. Always as correction rows.
+
+A row is never rewritten: a correction of cost alone is appended, with the original's instant and attribution. The price
+in force when the call was made applies. Doing it again finds nothing to do.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import reduce
+from typing import Any, cast
+
+import polars as pl
+
+from tracking import Cost, CostCalculator, LLMResponse, LLMUsageRecord, UnknownModelError, Usage, UsageError
+from tracking.home import Home
+from tracking.journal.writer import JournalWriter, record_line
+from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.price import context_from_json
+from tracking.pricing.price_files import PriceFiles
+from tracking.rows.record import EXACT, to_cost_usd, to_micro_usd
+from tracking.usage import TOKEN_COUNTS, units_from_json
+from warehouse.ledger.manifest import Manifest, Segment
+from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.sealing.corrections import Row, corrected
+from warehouse.sealing.seal import seal
+
+
+@dataclass(slots=True)
+class ModelDifference:
+    """What re-pricing changes for one model; USD, exact. `before_usd` counts unpriced rows as nothing."""
+
+    provider: str
+    model: str | None
+    rows: int = 0
+    before_usd: Decimal = Decimal(0)
+    after_usd: Decimal = Decimal(0)
+
+    @property
+    def difference_usd(self) -> Decimal:
+        return EXACT.subtract(self.after_usd, self.before_usd)
+
+
+@dataclass(slots=True)
+class RepriceReport:
+    """What was corrected, or would be, by model; and how many rows stay unpriced."""
+
+    differences: dict[tuple[str, str | None], ModelDifference] = field(
+        default_factory=dict[tuple[str, str | None], ModelDifference]
+    )
+    still_unpriced: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(difference.rows for difference in self.differences.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows to price again, of one model, of days from `start` to `end`.
+
+    The unpriced, and with `restate` whatever a price made; what a provider reported itself is no price's.
+    """
+
+    model: str | None = None
+    start: date | None = None
+    end: date | None = None
+    restate: bool = False
+
+    def days(self, segments: list[Segment]) -> Iterator[list[Segment]]:
+        by_day: dict[date, list[Segment]] = defaultdict(list)
+        for segment in segments:
+            day = segment.usage_date
+            if (self.start is None or self.start <= day) and (self.end is None or day <= self.end):
+                by_day[day].append(segment)
+        yield from by_day.values()
+
+
+def reprice(
+    home: Home, selection: Selection, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
+) -> RepriceReport:
+    """Price selected rows again, and append and seal a correction for each whose cost changes.
+
+    `progress` is told the rows done since it was told last. With `dry_run` nothing is written but what was recorded
+    is sealed first, as by every reader of segments.
+
+    Raises:
+        LedgerError: the home cannot be used, or its `prices.toml` is malformed.
+    """
+    seal(home)
+    calculator = CostCalculator(PriceOverrides.load(home.prices_toml))
+    prices = PriceFiles(home.prices)
+    report = RepriceReport()
+    with Manifest(home) as manifest:
+        segments = manifest.segments()
+    journal = JournalWriter(home.journal)
+    try:
+        for day in selection.days(segments):
+            for row in _selected(home, day, selection):
+                cost = _cost(calculator, prices, row)
+                if cost is None:
+                    report.still_unpriced += row["pricing_status"] == "unpriced"
+                elif (after := cast(Decimal, cost.cost_usd)) != row["cost_usd"]:
+                    _note(report, row, after)
+                    if not dry_run:
+                        prices.keep(cast(Any, cost.price))
+                        journal.append(record_line(_correction(row, cost), None))
+            if progress:
+                progress(sum(segment.row_count for segment in day))
+    finally:
+        journal.close()
+    if not dry_run:
+        seal(home)
+    return report
+
+
+def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[Row]:
+    """The day's selected rows as they stand after their corrections, with `corrections`: how many they have had."""
+    files = [home.usage / segment.file for segment in day]
+    rows = pl.scan_parquet(files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore").collect()
+    usage = rows.filter(pl.col("charge_class") == "usage", pl.col("token_count").is_not_null() | _has_units())
+    if selection.model is not None:
+        usage = usage.filter((pl.col("model") == selection.model) | (pl.col("llm") == selection.model))
+    chosen = {"unpriced", "priced", "estimated"} if selection.restate else {"unpriced"}
+    corrections = rows.filter(pl.col("charge_class") == "correction").partition_by("corrects_record_id", as_dict=True)
+    for row in usage.iter_rows(named=True):
+        later = corrections.get((row["record_id"],))
+        standing = {**row, "corrections": 0} if later is None else _corrected(row, later)
+        if standing["pricing_status"] in chosen:
+            yield standing
+
+
+def _has_units() -> pl.Expr:
+    return pl.col("other_units").is_not_null()
+
+
+def _corrected(row: Row, corrections: pl.DataFrame) -> Row:
+    ordered = corrections.sort("recorded_at").iter_rows(named=True)
+    return {**reduce(corrected, ordered, row), "corrections": corrections.height}
+
+
+def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | None:
+    """What the row costs by the prices known now; `None` where none is."""
+    counts = {name: row[name] for name in TOKEN_COUNTS}
+    response = LLMResponse(
+        provider=row["provider"],
+        model=row["model"],
+        usage=Usage(**counts, other_units=units_from_json(row["other_units"])),
+        service_tier=row["service_tier"],
+        # Rows from before there was the column: what chose their price stands with the price.
+        price_context=context_from_json(row["price_context"]) or prices.context(row["price_id"]),
+        estimated=row["pricing_status"] == "estimated",
+    )
+    try:
+        return calculator.cost(response, at=row["occurred_at"])
+    except (UnknownModelError, UsageError):
+        return None
+
+
+def _note(report: RepriceReport, row: Row, after: Decimal) -> None:
+    key = (row["provider"], row["model"])
+    difference = report.differences.setdefault(key, ModelDifference(*key))
+    difference.rows += 1
+    difference.before_usd = EXACT.add(difference.before_usd, row["cost_usd"] or Decimal(0))
+    difference.after_usd = EXACT.add(difference.after_usd, after)
+
+
+def _correction(row: Row, cost: Cost) -> LLMUsageRecord:
+    """The row that takes what stands to `cost`: no requests, no tokens, the difference in money.
+
+    Everything a report groups by stays the original's, the model's name too, so that both fall into one group.
+    """
+    after = cast(Decimal, cost.cost_usd)
+    delta = to_cost_usd(EXACT.subtract(after, row["cost_usd"] or Decimal(0)))
+    identity = f"reprice:{row['record_id']}:{row['corrections']}:{cost.price_id}:{after}"
+    fields = {name: row[name] for name in LLMUsageRecord.model_fields}
+    fields |= dict.fromkeys((*TOKEN_COUNTS, "token_count", "other_units", "provider_cost_usd"))
+    fields |= {
+        "record_id": hashlib.sha256(identity.encode()).hexdigest()[:32],
+        "recorded_at": datetime.now(UTC),
+        "cost_usd": delta,
+        "micro_usd": to_micro_usd(delta),
+        "pricing_status": cost.pricing_status,
+        "price_id": cost.price_id,
+        "charge_class": "correction",
+        "corrects_record_id": row["record_id"],
+        "corrects_pricing_status": row["pricing_status"],
+    }
+    return LLMUsageRecord(**fields)

@@ -1,0 +1,203 @@
+"""Which rows count: a record once, an event by its most complete row, a reused id by every row.
+
+Same event, same attribution, every counter at least the earlier one's: the later row supersedes the earlier
+(a stream's final answer after its partial one). Superseding a row that is already sealed is a correction, so a
+segment is never wrong. Anything else under one key is a reused id: both rows count, as a conflict.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import localcontext
+from typing import Any
+
+import polars as pl
+
+from tracking.rows.record import EXACT, LLMUsageRecord, to_micro_usd
+from tracking.usage import units_from_json, units_json
+from warehouse.ledger.manifest import Conflict
+from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.sealing.corrections import AMOUNTS, COUNTERS, Row, corrected
+
+ATTRIBUTION = (
+    "user_id",
+    "trackable_type",
+    "trackable_id",
+    "trackable_parent_type",
+    "trackable_parent_id",
+    "request_type",
+    "provider",
+    "model",
+    "tenant",
+)
+
+
+@dataclass(slots=True)
+class Settled:
+    """The rows of a batch that count, and what was found on the way."""
+
+    rows: pl.DataFrame
+    duplicates: int
+    superseded: set[str]
+    conflicts: list[Conflict]
+
+
+@dataclass(slots=True)
+class _Standing:
+    """A row that counts, as it stands after its corrections."""
+
+    row: Row
+    """The row itself: its id and attribution."""
+    counts: Row
+    """What row and corrections sum to."""
+    recorded_at: datetime
+    sealed: bool
+
+
+@dataclass(slots=True)
+class _Outcome:
+    dropped: set[str] = field(default_factory=set[str])
+    corrections: list[Row] = field(default_factory=list[Row])
+    conflicts: list[Conflict] = field(default_factory=list[Conflict])
+
+
+def settle(batch: pl.DataFrame, sealed: pl.LazyFrame | None, superseded: Set[str] = frozenset()) -> Settled:
+    """Settle a batch (USAGE_SCHEMA and `prompt`, in journal order) against itself and what is sealed.
+
+    `superseded` are records known to have been replaced before; delivered again they are duplicates.
+    """
+    once = batch
+    if batch["record_id"].n_unique() < batch.height:
+        once = batch.unique("record_id", keep="first", maintain_order=True)
+    if superseded:
+        once = once.filter(~pl.col("record_id").is_in(list(superseded)))
+    known = _sealed_rows(once, sealed)
+    fresh = once
+    if known.height:
+        fresh = once.join(known.select("record_id"), on="record_id", how="anti", maintain_order="left")
+    duplicates = batch.height - fresh.height
+
+    # A correction says itself which row it is about; it has nothing to settle.
+    usage = pl.col("charge_class") == "usage"
+    keys = fresh.filter(usage & pl.col("event_key").is_not_null())["event_key"]
+    contested = set(keys.filter(keys.is_duplicated())) | (set(keys) & set(known["event_key"].drop_nulls()))
+    if not contested:
+        return Settled(fresh, duplicates, set(), [])
+
+    of_event = pl.col("event_key").is_in(list(contested))
+    with localcontext(EXACT):
+        outcome = _settle_events(known.filter(of_event).to_dicts(), fresh.filter(of_event & usage).to_dicts())
+    kept = fresh.filter(~pl.col("record_id").is_in(list(outcome.dropped)))
+    if outcome.corrections:
+        corrections = pl.DataFrame(outcome.corrections, schema=kept.schema)
+        kept = pl.concat([kept, corrections])
+    return Settled(kept, duplicates, outcome.dropped, outcome.conflicts)
+
+
+def _sealed_rows(batch: pl.DataFrame, sealed: pl.LazyFrame | None) -> pl.DataFrame:
+    """What is sealed of the batch's records and events."""
+    if sealed is None:
+        return pl.DataFrame(schema=USAGE_SCHEMA)
+    events = batch["event_key"].drop_nulls().unique().to_list()
+    records = batch["record_id"].to_list()
+    return sealed.filter(pl.col("record_id").is_in(records) | pl.col("event_key").is_in(events)).collect()
+
+
+def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
+    standing: dict[str, list[_Standing]] = defaultdict(list)
+    by_record: dict[str, _Standing] = {}
+    for row in sorted(sealed, key=lambda row: (row["charge_class"] == "correction", row["recorded_at"])):
+        if row["charge_class"] == "usage":
+            by_record[row["record_id"]] = _Standing(row, dict(row), row["recorded_at"], sealed=True)
+            standing[row["event_key"]].append(by_record[row["record_id"]])
+        elif base := by_record.get(row["corrects_record_id"]):
+            _apply(base, row)
+    outcome = _Outcome()
+    for row in sorted(fresh, key=lambda row: row["recorded_at"]):
+        _settle_one(row, standing[row["event_key"]], outcome)
+    return outcome
+
+
+def _settle_one(row: Row, rivals: list[_Standing], outcome: _Outcome) -> None:
+    at: datetime = row["recorded_at"]
+    kin = [rival for rival in rivals if all(rival.row[name] == row[name] for name in ATTRIBUTION)]
+    if any(at <= rival.recorded_at and _covers(rival.counts, row) for rival in kin):
+        outcome.dropped.add(row["record_id"])
+        return
+    covered = [rival for rival in kin if at >= rival.recorded_at and _covers(row, rival.counts)]
+    if covered:
+        _supersede(max(covered, key=_completeness), row, outcome)
+        return
+    if rivals:
+        outcome.conflicts.append(Conflict(row["event_key"], row["record_id"]))
+    rivals.append(_Standing(row, dict(row), at, sealed=False))
+
+
+def _completeness(rival: _Standing) -> tuple[object, ...]:
+    """Among several that a row could supersede it is the most complete one, however they came to be sealed."""
+    measures = [rival.counts[name] for name in (*COUNTERS, "cost_usd")]
+    return (*(-1 if measure is None else measure for measure in measures), rival.recorded_at)
+
+
+def _covers(later: Row, earlier: Row) -> bool:
+    """Every counter at least the earlier one's, and no price lost."""
+    if later["cost_usd"] is None and earlier["cost_usd"] is not None:
+        return False
+    return _at_least(
+        {name: later[name] for name in COUNTERS}, {name: earlier[name] for name in COUNTERS}
+    ) and _at_least(units_from_json(later["other_units"]), units_from_json(earlier["other_units"]))
+
+
+def _at_least(later: Row, earlier: Row) -> bool:
+    return all(
+        count is None or (later.get(name) is not None and later[name] >= count) for name, count in earlier.items()
+    )
+
+
+def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
+    if rival.sealed:
+        outcome.dropped.add(row["record_id"])
+        correction = _correction(rival, row)
+        outcome.corrections.append(correction)
+        _apply(rival, correction)
+    else:
+        outcome.dropped.add(rival.row["record_id"])
+        rival.row, rival.counts, rival.recorded_at = row, dict(row), row["recorded_at"]
+
+
+def _correction(rival: _Standing, row: Row) -> Row:
+    """The row that turns what is sealed into `row`: deltas, under the later row's own record_id."""
+    deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, *AMOUNTS)}
+    cost = deltas["cost_usd"]
+    earlier, units = units_from_json(rival.counts["other_units"]), units_from_json(row["other_units"])
+    merged = {
+        **rival.row,
+        **deltas,
+        "micro_usd": None if cost is None else to_micro_usd(cost),
+        "record_id": row["record_id"],
+        "recorded_at": row["recorded_at"],
+        "pricing_status": row["pricing_status"],
+        "price_id": row["price_id"],
+        "other_units": units_json({name: quantity - earlier.get(name, 0) for name, quantity in units.items()}),
+        "charge_class": "correction",
+        "corrects_record_id": rival.row["record_id"],
+        "corrects_pricing_status": rival.counts["pricing_status"],
+        "status": row["status"],
+        "error_type": row["error_type"],
+        "finish_reason": row["finish_reason"],
+    }
+    fields = LLMUsageRecord.model_fields
+    LLMUsageRecord.model_validate({name: merged[name] for name in fields})
+    return {**merged, "prompt": row["prompt"]}
+
+
+def _difference(later: Any, earlier: Any) -> Any:
+    if later is None and earlier is None:
+        return None
+    return (later or 0) - (earlier or 0)
+
+
+def _apply(standing: _Standing, correction: Row) -> None:
+    standing.counts = corrected(standing.counts, correction)
+    standing.recorded_at = max(standing.recorded_at, correction["recorded_at"])

@@ -1,0 +1,100 @@
+"""Every journal's unsealed records, batch by batch; the next batch is read while the last one is sealed."""
+
+import fcntl
+import os
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tracking.durable_files import sync_directory
+from warehouse.ledger.manifest import QuarantinedLine, Stretch
+from warehouse.sealing.lines import read_records, whole_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One stretch of a journal, its bytes, its records (USAGE_SCHEMA and `prompt`), and the lines that are none."""
+
+    stretch: Stretch
+    chunk: bytes
+    rows: pl.DataFrame
+    bad: list[QuarantinedLine]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJournal:
+    """A journal that is being read. The writer is gone where nobody held its lock; then this holds it."""
+
+    path: Path
+    descriptor: int
+    abandoned: bool
+
+    @classmethod
+    def open(cls, path: Path) -> "OpenJournal":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return cls(path, descriptor, abandoned=False)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(path, descriptor, abandoned=True)
+
+    def batches(self, start: int, length: int) -> Iterator[Batch]:
+        """What follows `start`, in stretches of about `length` bytes. A torn last line waits for its living writer."""
+        size = os.fstat(self.descriptor).st_size
+        while start < size:
+            chunk = whole_lines(self.descriptor, start, size, length)
+            if not chunk:
+                if not self.abandoned:
+                    return
+                chunk = os.pread(self.descriptor, size - start, start)
+            stretch = Stretch(self.path.name, start, start + len(chunk))
+            yield Batch(stretch, chunk, *read_records(stretch, chunk))
+            start += len(chunk)
+
+    def finish(self) -> None:
+        """Delete it if its writer is gone: every byte of it is sealed. The lock is held until it is gone."""
+        if self.abandoned:
+            self.path.unlink()
+            sync_directory(self.path.parent)
+
+
+@contextmanager
+def unsealed_batches(
+    journals: Iterable[tuple[Path, int]], length: int
+) -> Generator[Iterator[Batch | OpenJournal], None, None]:
+    """The batches of each journal from where it is sealed to, and after its batches the journal itself.
+
+    Whoever takes a journal may `finish()` it; it is closed when the next item is asked for.
+    """
+    opened: list[OpenJournal] = []
+
+    def read() -> Iterator[Batch | OpenJournal]:
+        for path, start in journals:
+            journal = OpenJournal.open(path)
+            opened.append(journal)
+            yield from journal.batches(start, length)
+            yield journal
+
+    def one_ahead(pool: ThreadPoolExecutor) -> Iterator[Batch | OpenJournal]:
+        items = read()
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+            if isinstance(item, OpenJournal):
+                opened.remove(item)
+                os.close(item.descriptor)
+
+    try:
+        with ThreadPoolExecutor(1, "llm-cost-journal-reader") as pool:
+            yield one_ahead(pool)
+    finally:
+        for journal in opened:
+            os.close(journal.descriptor)

@@ -1,0 +1,133 @@
+"""What dbt reads of the ledger, all from the manifest: the live segments as `ledger.usage`, their sums by day as
+`ledger.segments`, and what was odd about them as `ledger.conflicts` and `ledger.quarantined`."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
+from decimal import Decimal, localcontext
+
+import duckdb
+
+from tracking.errors import LedgerError
+from tracking.home import Home
+from tracking.rows.record import EXACT
+from warehouse.ledger.manifest import Manifest, Segment
+from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
+
+SEGMENTS = {
+    "usage_date": "DATE",
+    "fingerprint": "VARCHAR",
+    "segments": "BIGINT",
+    "row_count": "BIGINT",
+    "requests": "BIGINT",
+    "token_count": "BIGINT",
+    "cost_usd": "DECIMAL(38,12)",
+    "micro_usd": "BIGINT",
+    "unpriced_requests": "BIGINT",
+    "bytes": "BIGINT",
+}
+CONFLICTS = {"event_key": "VARCHAR", "record_id": "VARCHAR"}
+QUARANTINED = {"journal": "VARCHAR", "start": "BIGINT", "length": "BIGINT", "reason": "VARCHAR"}
+
+
+def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Create or replace schema `ledger` from the manifest: never from a glob, so never a half-made file.
+
+    Raises:
+        LedgerError: the reports would be in a time zone that the engine does not know.
+    """
+    _refuse_unknown_timezone(connection, home)
+    with Manifest(home) as manifest:
+        # One without rows only remembers that its day was emptied.
+        segments = [segment for segment in manifest.segments() if segment.row_count]
+        conflicts = manifest.conflicts()
+        quarantined = manifest.quarantined()
+    connection.execute("begin")
+    connection.execute("create schema if not exists ledger")
+    columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
+    connection.execute(f"create or replace table ledger.usage_columns ({columns})")
+    connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
+    with localcontext(EXACT):
+        create_table(connection, "segments", SEGMENTS, _by_day(segments, home.settings().reporting_timezone))
+    create_table(connection, "conflicts", CONFLICTS, [astuple(conflict) for conflict in conflicts])
+    create_table(connection, "quarantined", QUARANTINED, [astuple(line) for line in quarantined])
+    connection.execute("commit")
+
+
+def _refuse_unknown_timezone(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Python takes the name of any file of the system's zones for one, `localtime` and `right/…` included."""
+    timezone = home.settings().reporting_timezone
+    if connection.execute("select 1 from pg_timezone_names() where name = ?", [timezone]).fetchone() is None:
+        raise LedgerError(f"{home.ledger_toml}: reporting_timezone is {timezone!r}, which DuckDB does not know")
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Create or replace a table of schema `ledger` with these columns (name to DuckDB type) and rows."""
+    typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    connection.execute(f"create or replace table ledger.{name} ({typed})")
+    insert_rows(connection, name, columns, rows)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Add rows to a table of schema `ledger` that has these columns."""
+    if rows:
+        # A list a column: 2,700 rows take 0.05 s, one by one 1 s.
+        lists = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
+        connection.execute(
+            f"insert into ledger.{name} select {lists}", [list(values) for values in zip(*rows, strict=True)]
+        )
+
+
+def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
+    """All live rows. The empty table gives the types, and the columns that older segments lack."""
+    files = [literal(unglobbed(str(home.usage / segment.file))) for segment in segments]
+    empty = "select * from ledger.usage_columns"
+    if not files:
+        return empty
+    return (
+        f"{empty} union all by name select * from read_parquet([{', '.join(files)}], "
+        "union_by_name = true, hive_partitioning = false)"
+    )
+
+
+def _by_day(segments: Iterable[Segment], timezone: str) -> list[tuple[object, ...]]:
+    days: dict[object, list[Segment]] = defaultdict(list)
+    for segment in segments:
+        days[segment.usage_date].append(segment)
+    return [
+        (
+            day,
+            _fingerprint(live, timezone),
+            len(live),
+            sum(segment.row_count for segment in live),
+            sum(segment.requests for segment in live),
+            sum(segment.token_count for segment in live),
+            sum((segment.cost_usd for segment in live), Decimal(0)),
+            sum(segment.micro_usd for segment in live),
+            sum(segment.unpriced_requests for segment in live),
+            sum(segment.bytes for segment in live),
+        )
+        for day, live in days.items()
+    ]
+
+
+def _fingerprint(live: list[Segment], timezone: str) -> str:
+    """Changes whenever what a report says of the day could: its files, or the zone reports are in."""
+    parts = [timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in live)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def unglobbed(path: str) -> str:
+    """A path DuckDB takes for that one file, whatever the home is called."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def literal(text: str) -> str:
+    """A text as SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,182 @@
+"""What the calls of each day would have cost otherwise, as the table `ledger.what_if_costs`, brought up to date by day.
+
+A day is priced anew when its files, the price list or this code changed; all days are on a model that is new.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import duckdb
+import polars as pl
+
+from tracking import CostCalculator
+from tracking.errors import LedgerError
+from tracking.home import Home
+from tracking.pricing.overrides import PriceOverrides
+from warehouse.ledger.manifest import Manifest, Segment
+from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
+from warehouse.sources.candidates import Candidate, candidates
+from warehouse.sources.ledger import insert_rows
+from warehouse.sources.scenarios import COSTS, on_other_model, on_own_model, standing_calls
+
+ROWS_AT_ONCE = 500_000
+"""Days of fewer rows are priced together: each step has its price, whatever the rows."""
+
+CODE = [Path(__file__).with_name(f"{name}.py") for name in ("what_if_costs", "scenarios", "candidates")]
+
+COLUMNS = {name: duckdb_type(kind) for name, kind in COSTS.items()}
+DAYS = {
+    "usage_date": "DATE",
+    "fingerprint": "VARCHAR",
+    "provider": "VARCHAR",
+    "llm": "VARCHAR",
+    "model": "VARCHAR",
+    "requests": "BIGINT",
+}
+"""Of which calls the table is made: one row at least for each day, so that one without priced calls is known too."""
+
+CANDIDATES = {"provider": "VARCHAR", "llm": "VARCHAR", "model": "VARCHAR", "context_window": "BIGINT"}
+"""The models that all of its days were priced on."""
+
+TABLES = {"what_if_costs": COLUMNS, "int_what_if_days": DAYS, "int_what_if_candidates": CANDIDATES}
+
+
+class _Day(NamedTuple):
+    usage_date: date
+    fingerprint: str
+    segments: list[Segment]
+
+    @property
+    def row_count(self) -> int:
+        return sum(segment.row_count for segment in self.segments)
+
+
+def update_what_if_costs(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Bring `ledger.what_if_costs` up to date with `ledger.segments` and `ledger.models`, or leave it as it was.
+
+    Raises:
+        LedgerError: a segment cannot be read, or `prices.toml` is malformed.
+    """
+    connection.execute("begin")
+    try:
+        _update(connection, home)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LedgerError(f"a segment below {home.usage} cannot be read: {error}") from error
+    connection.execute("commit")
+
+
+def _update(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    _create_tables(connection, "create table if not exists")
+    days = _live_days(connection, home)
+    built = dict(connection.execute("select distinct usage_date, fingerprint from ledger.int_what_if_days").fetchall())
+    changed = [day for day in days if built.get(day.usage_date) != day.fingerprint]
+    outdated = (built.keys() - {day.usage_date for day in days}) | {day.usage_date for day in changed}
+    if not outdated:
+        return
+    if len(changed) == len(days):
+        # The columns may be those of older code.
+        _create_tables(connection, "create or replace table")
+    for table in ("what_if_costs", "int_what_if_days"):
+        connection.execute(f"delete from ledger.{table} where list_contains(?::date[], usage_date)", [list(outdated)])
+    for day in changed:
+        insert_rows(connection, "int_what_if_days", DAYS, _calls_by_model(home, day))
+
+    calculator = CostCalculator(PriceOverrides.load(home.prices_toml))
+    wanted = candidates(connection, _all_calls(connection), calculator)
+    had = [Candidate(*row) for row in connection.execute("from ledger.int_what_if_candidates").fetchall()]
+    _replace_candidates(connection, had, wanted)
+    long_above = _long_above(connection)
+    for calls in _calls(home, changed):
+        costs = [on_other_model(calls, candidate, calculator) for candidate in wanted]
+        _keep(connection, home, [*costs, *on_own_model(calls, calculator, long_above)])
+    new = [candidate for candidate in wanted if candidate not in had]
+    if new:
+        for calls in _calls(home, [day for day in days if day not in changed]):
+            _keep(connection, home, [on_other_model(calls, candidate, calculator) for candidate in new])
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection, create: str) -> None:
+    for name, columns in TABLES.items():
+        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        connection.execute(f"{create} ledger.{name} ({typed})")
+
+
+def _live_days(connection: duckdb.DuckDBPyConnection, home: Home) -> list[_Day]:
+    """The days of the ledger, each with a fingerprint of all that its what-if costs are made from."""
+    prices = connection.execute("select min(catalogue_fingerprint) from ledger.models").fetchall()
+    code = hashlib.sha256(b"\0".join([str(prices).encode(), *(file.read_bytes() for file in CODE)])).hexdigest()[:16]
+    fingerprints = connection.execute(
+        "select usage_date, fingerprint from ledger.segments where row_count > 0 order by usage_date"
+    ).fetchall()
+    live: dict[date, list[Segment]] = {}
+    with Manifest(home) as manifest:
+        for segment in manifest.segments():
+            live.setdefault(segment.usage_date, []).append(segment)
+    return [_Day(day, f"{fingerprint} {code}", live[day]) for day, fingerprint in fingerprints]
+
+
+def _rows(home: Home, days: Iterable[_Day]) -> pl.LazyFrame:
+    files = [home.usage / segment.file for day in days for segment in day.segments]
+    return pl.scan_parquet(files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore")
+
+
+def _calls_by_model(home: Home, day: _Day) -> list[tuple[object, ...]]:
+    is_counted = (pl.col("charge_class") == "usage") & pl.col("cost_usd").is_not_null()
+    models = _rows(home, [day]).filter(is_counted).group_by("provider", "llm", "model").len().collect()
+    none: list[tuple[Any, ...]] = [(None, None, None, 0)]
+    return [(day.usage_date, day.fingerprint, *model) for model in models.rows() or none]
+
+
+def _all_calls(connection: duckdb.DuckDBPyConnection) -> Counter[tuple[str, str, str]]:
+    rows = connection.execute(
+        "select provider, llm, model, sum(requests) from ledger.int_what_if_days where llm is not null group by all"
+    ).fetchall()
+    return Counter({(provider, llm, model): int(requests) for provider, llm, model, requests in rows})
+
+
+def _replace_candidates(
+    connection: duckdb.DuckDBPyConnection, had: Collection[Candidate], wanted: Collection[Candidate]
+) -> None:
+    for candidate in had:
+        if candidate not in wanted:
+            connection.execute(
+                "delete from ledger.what_if_costs where what_if_provider = ? and what_if_llm = ?",
+                [candidate.provider, candidate.llm],
+            )
+    connection.execute("delete from ledger.int_what_if_candidates")
+    rows = [(each.provider, each.llm, each.model, each.context_window) for each in wanted]
+    insert_rows(connection, "int_what_if_candidates", CANDIDATES, rows)
+
+
+def _long_above(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """From how many input tokens on a model may have dearer rates."""
+    rows = connection.execute(
+        "select provider, llm, min(long_context_above) from ledger.models where long_context_above > 0 group by all"
+    ).fetchall()
+    return pl.DataFrame(rows, {"provider": pl.String, "llm": pl.String, "long_context_above": pl.Int64}, orient="row")
+
+
+def _calls(home: Home, days: Iterable[_Day]) -> Iterator[pl.DataFrame]:
+    """The calls of whole days, about ROWS_AT_ONCE rows at a time."""
+    timezone = home.settings().reporting_timezone
+    together: list[_Day] = []
+    for day in days:
+        if together and sum(each.row_count for each in together) + day.row_count > ROWS_AT_ONCE:
+            yield standing_calls(_rows(home, together).collect(), timezone)
+            together = []
+        together.append(day)
+    if together:
+        yield standing_calls(_rows(home, together).collect(), timezone)
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, home: Home, costs: Iterable[pl.DataFrame]) -> None:
+    # By a file: DuckDB takes seconds to take thousands of decimals from Python.
+    with TemporaryDirectory(dir=home.root) as directory:
+        file = Path(directory) / "costs.parquet"
+        pl.concat(costs).write_parquet(file)
+        connection.execute("insert into ledger.what_if_costs by name from read_parquet(?)", [str(file)])
