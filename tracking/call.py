@@ -2,13 +2,20 @@
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tracking.answers.response import LLMResponse
 
 if TYPE_CHECKING:
     from tracking.rows.record import LLMUsageRecord
-    from tracking.tracker import CostTracker
+
+
+class Recorder(Protocol):
+    """What a `CostTracker` does for a call in progress."""
+
+    def record(self, *, llm_response: object = None, **arguments: Any) -> "LLMUsageRecord": ...
+
+    def report_unrecorded(self, error: Exception) -> None: ...
 
 
 class TrackedCall:
@@ -18,7 +25,7 @@ class TrackedCall:
     `response` was set by then; the exception goes on.
     """
 
-    def __init__(self, tracker: "CostTracker", arguments: dict[str, Any]) -> None:
+    def __init__(self, tracker: Recorder, arguments: dict[str, Any]) -> None:
         self.response: object = None
         self.record: LLMUsageRecord | None = None
         self._tracker = tracker

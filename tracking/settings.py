@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracking.journal.writer import Durability
 from tracking.pricing.calculator import CostSource
-from tracking.prompt import PromptPolicy
+from tracking.rows.prompt import PromptPolicy
 
 DEFAULT_HOME = Path("llm-cost-data")
 

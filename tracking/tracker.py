@@ -14,6 +14,7 @@ from tracking.attribution import current_attribution
 from tracking.call import TrackedCall
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
+from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.many_calls import GivenCall, ManyCalls
 from tracking.options import CallOptions
@@ -21,9 +22,8 @@ from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price_files import PriceFiles
-from tracking.prompt import PromptKeeper, PromptPolicy
-from tracking.quarantine import Quarantine
 from tracking.rows.build import attribution_of, build_record, instant_of_call
+from tracking.rows.prompt import PromptKeeper, PromptPolicy
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
 from tracking.rows.trackable import TrackableRef, user_id_of

@@ -28,6 +28,11 @@ TOKEN_COUNTS = (
 )
 """The counts with a ledger column of their own. Everything else is one of `other_units`."""
 
+CATALOGUE_UNIT = {"reasoning_tokens": "output_reasoning_tokens"}
+"""Our column names where the catalogue's unit is named otherwise."""
+
+CATALOGUE_UNITS = tuple(CATALOGUE_UNIT.get(name, name) for name in TOKEN_COUNTS)
+
 counts_of: Callable[["Usage"], tuple[int | None, ...]] = attrgetter(*TOKEN_COUNTS)
 """The token counts of a usage, in the order of `TOKEN_COUNTS`."""
 
@@ -164,3 +169,12 @@ class Usage:
     def other_units_json(self) -> str | None:
         """`other_units` as canonical JSON with exact numbers, or `None` when there are none."""
         return units_json(self.other_units) if self.other_units else None
+
+
+def catalogue_counts(usage: Usage) -> dict[str, Quantity]:
+    """The counts that are known, by the catalogue's unit names."""
+    counts: dict[str, Quantity] = dict(usage.other_units) if usage.other_units else {}
+    for unit, count in zip(CATALOGUE_UNITS, counts_of(usage), strict=True):
+        if count is not None:
+            counts[unit] = count
+    return counts

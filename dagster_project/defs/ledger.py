@@ -16,7 +16,7 @@ from dagster_project.lib.reported_days import report_changed_days
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.ledger.compact import compact_closed_days
 from warehouse.ledger.manifest import Manifest
 from warehouse.sealing.seal import SealReport, seal

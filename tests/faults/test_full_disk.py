@@ -12,7 +12,7 @@ from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readabl
 
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
-from tracking.quarantine import Quarantine
+from tracking.journal.quarantine import Quarantine
 from warehouse.integrity.verify import verify
 from warehouse.sealing.seal import seal
 

@@ -15,7 +15,7 @@ from provider_answers import ANTHROPIC, CHAT, RESPONSES
 from pydantic import ValidationError
 
 from tracking import CostTracker, LLMUsageRecord
-from tracking.prompt import PREFIX_CHARS
+from tracking.rows.prompt import PREFIX_CHARS
 
 JournalReader = Callable[[Path], list[dict[str, Any]]]
 CANARY = "CANARY-7f3a sings: the pupil's name is Ada"

@@ -422,8 +422,8 @@ def test_the_default_tracker_is_configured_by_the_environment(
     monkeypatch.setenv("LLM_COST_HOME", str(home))
     monkeypatch.setenv("LLM_COST_ON_UNKNOWN_MODEL", "record")
     monkeypatch.setenv("LLM_COST_PROMPT_POLICY", "drop")
-    assert tracking.rows.record(**arguments()).micro_usd == 2520
-    assert tracking.rows.record(**arguments(llm_response=UNKNOWN)).cost_usd is None
+    assert tracking.record(**arguments()).micro_usd == 2520
+    assert tracking.record(**arguments(llm_response=UNKNOWN)).cost_usd is None
     assert tracking.default_tracker() is tracking.default_tracker()
     tracking.default_tracker().close()
     assert [row["prompt"] for row in journal_records(home)] == [None, None]

@@ -6,17 +6,15 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from tracking.answers.extractors import CATALOGUE_UNIT
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
 from tracking.answers.foreign import ForeignReader, foreign_reader, foreign_reader_of_dict
-from tracking.answers.inference import extractors_of, infer_provider, known_provider, provider_of_class
+from tracking.answers.inference import extractors_of, infer_provider, provider_of_class
 from tracking.answers.own_extractors import LITELLM
 from tracking.answers.wrappers import unwrapped
 from tracking.errors import ResponseError, UsageError
-from tracking.pricing.price import terms_of_tier
+from tracking.providers import known_provider
+from tracking.terms import terms_of_tier
 from tracking.usage import as_quantity
-
-__all__ = ["CATALOGUE_UNIT", "extract", "instant_of", "provider_of_chunk", "real_id", "response_id_of"]
 
 NO_CONTEXT: Mapping[str, str] = {}
 

@@ -11,26 +11,22 @@ way to it: those are not billed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from tracking.answers.fields import Fields, fields_of, is_unset
 from tracking.answers.own_extractors import LITELLM, OWN_EXTRACTORS, OwnExtractor
 from tracking.errors import ResponseError
-from tracking.usage import MAX_COUNT, TOKEN_COUNTS, Quantity, Usage, as_quantity, parts_fit
+from tracking.money import EXACT
+from tracking.usage import CATALOGUE_UNITS, MAX_COUNT, TOKEN_COUNTS, Quantity, Usage, as_quantity, parts_fit
 
 if TYPE_CHECKING:
     from genai_prices.types import Provider, UsageExtractor
 
     Extractor = UsageExtractor | OwnExtractor
 
-CATALOGUE_UNIT = {"reasoning_tokens": "output_reasoning_tokens"}
-"""Our column names where the catalogue's unit is named otherwise."""
-
-_UNIT_OF = [CATALOGUE_UNIT.get(column, column) for column in TOKEN_COUNTS]
 _SET_COUNT: list[tuple[int, Any]] = [(i, Usage.__dict__[column].__set__) for i, column in enumerate(TOKEN_COUNTS)]
 _SET_OTHERS: Any = Usage.__dict__["other_units"].__set__
-_EXACT = Context(prec=80)
 _WHOLE_OR_NONE = frozenset({int, type(None)})
 _REMEMBERED_PLANS = 1024
 
@@ -145,7 +141,7 @@ class CompiledExtractors:
             for unit, bits in chosen.bits_by_unit.items()
             if (held := tuple(bit for bit in bits if bit & places))
         }
-        columns = [present.pop(unit, ()) for unit in _UNIT_OF]
+        columns = [present.pop(unit, ()) for unit in CATALOGUE_UNITS]
         plan = _Plan(
             model_path=chosen.model_path,
             firsts=tuple(bits[0] if bits else 0 for bits in columns),
@@ -242,7 +238,7 @@ def _total(counts: list[Quantity]) -> Quantity:
         return sum(counts)
     total = Decimal(0)
     for count in counts:
-        total = _EXACT.add(total, Decimal(count))
+        total = EXACT.add(total, Decimal(count))
     return total
 
 

@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import Any, cast
 
 from tracking.answers.fields import Fields, fields_of, inside, text_in
-from tracking.answers.inference import extractors_of, infer_provider, known_provider
+from tracking.answers.inference import extractors_of, infer_provider
 from tracking.errors import ArgumentError, ResponseError
-from tracking.pricing.price import terms_of_tier
+from tracking.providers import known_provider
+from tracking.terms import terms_of_tier
 from tracking.usage import Quantity, Usage, as_count, as_quantity
 
 ForeignReader = Callable[[Fields, str | None, str | None], dict[str, Any]]

@@ -6,31 +6,10 @@ from typing import TYPE_CHECKING
 from tracking.answers.extractors import CompiledExtractors, compile_extractors
 from tracking.answers.fields import Fields, fields_of, text_in
 from tracking.errors import ArgumentError
-from tracking.pricing.catalogue import find_provider, provider_of_model, snapshot
+from tracking.providers import find_provider, provider_of_model, snapshot
 
 if TYPE_CHECKING:
-    from genai_prices.types import Provider
-
-ALIASES = {
-    # OpenTelemetry's names, https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/, current and older
-    "az.ai.openai": "azure",
-    "az.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "gcp.gen_ai": "google",
-    "x_ai": "x-ai",
-    # LangChain's, LiteLLM's and Pydantic AI's, where the catalogue would not know them or take them for another
-    "azure_ai": "azure",
-    "azure_openai": "azure",
-    "azure_text": "azure",
-    "azure-openai": "azure",
-    "fireworks_ai": "fireworks",
-    "google_anthropic_vertex": "google",
-    "vertex_ai-anthropic": "google",
-    "moonshot": "moonshotai",
-    "sagemaker": "aws",
-    "together": "together",
-}
+    pass
 
 PROVIDER_OF_MODULE = {
     "anthropic": "anthropic",
@@ -85,7 +64,7 @@ def extractors_of(provider: str, dialect: str | None = None) -> CompiledExtracto
         _providers_of.cache_clear()
     compiled = _known.get((provider, dialect))
     if compiled is None:
-        found, openai = _find(provider), find_provider("openai")
+        found, openai = find_provider(provider), find_provider("openai")
         if found is None or openai is None:
             raise ArgumentError("provider", f"{provider!r} is not in the catalogue")
         compiled = _known.get((found.id, dialect)) or compile_extractors(found, openai, dialect)
@@ -93,17 +72,6 @@ def extractors_of(provider: str, dialect: str | None = None) -> CompiledExtracto
         if len(_known) < 4096:
             _known[provider, dialect] = compiled
     return compiled
-
-
-def _find(provider: str) -> "Provider | None":
-    name = provider.strip().lower()
-    return find_provider(ALIASES.get(name, name)) if name else None
-
-
-def known_provider(name: object) -> str | None:
-    """The catalogue's id for a provider as some library names it, or `None`."""
-    found = _find(name) if isinstance(name, str) else None
-    return None if found is None else found.id
 
 
 @lru_cache(maxsize=1024)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from tracking.answers.extraction import extract, real_id
 from tracking.answers.text import text_of
 from tracking.answers.wrappers import stream_of
+from tracking.assumptions import Assumption
 from tracking.errors import ArgumentError
-from tracking.pricing.price import terms_of_tier
+from tracking.terms import terms_of_tier
 from tracking.usage import Usage
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class LLMResponse:
     "ok", "partial" (a stream that broke off) or "error" (a call that failed: mostly without usage, and so no cost).
     `estimated` says that counts are worked out from the text of a stream without final usage. `provider_cost` is what
     the provider itself says it cost, in USD. `price_context` says by what else the catalogue prices the model
-    (`{"processing": "batch"}`); the service tier is part of it.
+    (`{"processing": "batch"}`); the service tier is part of it. `assumptions` says what of the
+    answer itself is not plainly known (see `tracking.assumptions`).
 
     Raises:
         ArgumentError: provider blank, or `created` without a time zone.
@@ -52,6 +54,7 @@ class LLMResponse:
     provider_cost: Decimal | None = None
     estimated: bool = False
     price_context: Mapping[str, str] = field(default_factory=dict[str, str])
+    assumptions: tuple[Assumption, ...] = ()
 
     def __post_init__(self) -> None:
         _check_names(self.provider, self.model)

@@ -11,7 +11,7 @@ from tracking.answers.extraction import extract, instant_of, provider_of_chunk, 
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
 from tracking.answers.inference import extractors_of, infer_provider
 from tracking.errors import ResponseError, UsageError
-from tracking.pricing.price import terms_of_tier
+from tracking.terms import terms_of_tier
 from tracking.usage import Usage
 
 CHARACTERS_PER_TOKEN = 4

@@ -6,21 +6,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tracking.answers.extraction import CATALOGUE_UNIT
 from tracking.answers.response import LLMResponse
 from tracking.errors import ArgumentError, UnknownModelError
+from tracking.money import PricingStatus
 from tracking.pricing.catalogue import find_price, provider_id_of
 from tracking.pricing.cost import Cost
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
-from tracking.rows.record import PricingStatus
-from tracking.usage import TOKEN_COUNTS, Quantity, Usage, counts_of
+from tracking.usage import TOKEN_COUNTS, Quantity, Usage, catalogue_counts
 
 if TYPE_CHECKING:
     from tracking.pricing.cost_frame import FrameT
 
-
-CATALOGUE_UNITS = tuple(CATALOGUE_UNIT.get(name, name) for name in TOKEN_COUNTS)
 
 CostSource = Literal["catalogue", "provider"]
 
@@ -143,12 +140,3 @@ class CostCalculator:
         return Cost(
             None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC), response.provider_cost
         )
-
-
-def catalogue_counts(usage: Usage) -> dict[str, Quantity]:
-    """The counts that are known, by the catalogue's unit names."""
-    counts: dict[str, Quantity] = dict(usage.other_units) if usage.other_units else {}
-    for unit, count in zip(CATALOGUE_UNITS, counts_of(usage), strict=True):
-        if count is not None:
-            counts[unit] = count
-    return counts

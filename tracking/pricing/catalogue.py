@@ -5,7 +5,7 @@ genai-prices is imported when a price is first needed, not with this module: it 
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from tracking.errors import UnknownModelError
 from tracking.pricing.compiled_rates import compile_rates
 from tracking.pricing.price import Price
+from tracking.providers import find_provider, provider_of_model, snapshot
 
 if TYPE_CHECKING:
-    from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, Provider
 
 SOURCE = "genai-prices"
@@ -28,35 +28,6 @@ REMEMBERED_MODELS = 4096
 @cache
 def source_version() -> str:
     return version(SOURCE)
-
-
-@cache
-def _snapshot_source() -> "Callable[[], DataSnapshot]":
-    from genai_prices.data_snapshot import get_snapshot
-
-    return get_snapshot
-
-
-def snapshot() -> "DataSnapshot":
-    """The prices now: bundled ones, or fresher ones the application has set."""
-    return _snapshot_source()()
-
-
-def find_provider(provider: str) -> "Provider | None":
-    """The catalogue's provider for an id or one of its usual names, or `None`."""
-    from genai_prices.data_snapshot import find_provider_by_id
-
-    return find_provider_by_id(snapshot().providers, provider)
-
-
-def provider_of_model(model: object) -> "Provider | None":
-    """The provider whose naming a model follows, or `None`."""
-    if not isinstance(model, str) or not model:
-        return None
-    try:
-        return snapshot().find_provider(model, None, None)
-    except LookupError:
-        return None
 
 
 def provider_id_of(model: str) -> str:

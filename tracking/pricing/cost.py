@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tracking.money import EXACT, PricingStatus, to_cost_usd, to_micro_usd
 from tracking.pricing.catalogue import family_of
 from tracking.pricing.price import Price
-from tracking.pricing.rate_card import EXACT, CostLine
-from tracking.rows.record import PricingStatus, to_cost_usd, to_micro_usd
+from tracking.pricing.rate_card import CostLine
 from tracking.usage import Quantity
 
 

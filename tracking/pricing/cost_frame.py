@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import TypeVar, cast
 
 from tracking.errors import ArgumentError, CostTrackingError
+from tracking.money import COST_PLACES
 from tracking.pricing.catalogue import family_of, provider_id_of
-from tracking.pricing.linear_rates import COST_PLACES
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.what_if import Found, PriceFinder, WhatIf, as_microseconds, picos_of

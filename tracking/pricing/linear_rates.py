@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tracking.answers.extraction import CATALOGUE_UNIT
+from tracking.money import COST_PLACES
 from tracking.pricing.rate_card import PRICING_CONTEXT, REQUESTS, Rate, RateCard
-from tracking.usage import MAX_COUNT, SUBSETS, TOKEN_COUNTS
+from tracking.usage import CATALOGUE_UNIT, MAX_COUNT, SUBSETS, TOKEN_COUNTS
 
-COST_PLACES = 12
 MOST_PLACES = 30
 """Amounts at 10^-30 USD stay below 10^36: sums of them never leave 128 bits."""
 MOST_PICOS = 10**18 - 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 from tracking.errors import UsageError
+from tracking.money import EXACT
 from tracking.usage import Quantity
 
 PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
@@ -18,7 +19,6 @@ PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 UNROUNDED = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation])
 """Where nothing has to be rounded, any order of steps gives the same amount; where something has, this says so."""
 
-EXACT = Context(prec=80)
 """Wide enough that no difference of two quantities is rounded."""
 
 ZERO = Decimal(0)

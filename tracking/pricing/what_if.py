@@ -8,14 +8,13 @@ from typing import Any
 
 from tracking.answers.response import LLMResponse
 from tracking.errors import ArgumentError, CostTrackingError, UnknownModelError, UsageError
+from tracking.money import COST_PLACES, EXACT, to_cost_usd
 from tracking.pricing import catalogue
-from tracking.pricing.calculator import catalogue_counts
-from tracking.pricing.linear_rates import COST_PLACES, MOST_PICOS, NOT_LINEAR, LinearCard, linear
+from tracking.pricing.linear_rates import MOST_PICOS, NOT_LINEAR, LinearCard, linear
 from tracking.pricing.overrides import PriceOverrides
-from tracking.pricing.price import Price, context_from_json
-from tracking.pricing.rate_card import EXACT
-from tracking.rows.record import to_cost_usd
-from tracking.usage import TOKEN_COUNTS, Usage, units_from_json
+from tracking.pricing.price import Price
+from tracking.terms import context_from_json
+from tracking.usage import TOKEN_COUNTS, Usage, catalogue_counts, units_from_json
 
 MOST_USD = Decimal(MOST_PICOS).scaleb(-COST_PLACES)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

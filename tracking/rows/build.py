@@ -7,12 +7,13 @@ from typing import Any, cast
 from tracking.answers.response import LLMResponse
 from tracking.attribution import current_attribution
 from tracking.errors import ArgumentError
+from tracking.money import to_cost_usd, to_micro_usd
 from tracking.options import CallOptions
 from tracking.pricing.catalogue import family_of
 from tracking.pricing.cost import Cost
-from tracking.prompt import PromptTrace
 from tracking.rows.identity import event_key_of, record_id_of
-from tracking.rows.record import LLMUsageRecord, to_cost_usd, to_micro_usd
+from tracking.rows.prompt import PromptTrace
+from tracking.rows.record import LLMUsageRecord
 from tracking.rows.trackable import TrackableRef, identity_text, user_id_of
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -19,28 +19,13 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from tracking.money import EXACT, PricingStatus, to_micro_usd
 from tracking.rows.request_type import NAME
 from tracking.rows.trackable import TrackableRef
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS, check_subsets, total_tokens
 
-COST_PLACES = Decimal("1e-12")
-MILLION = Decimal(1_000_000)
-EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-"""Wide enough that quantizing a ledger amount never rounds by precision."""
-
-PricingStatus = Literal["priced", "unpriced", "estimated", "provider_reported"]
 ChargeClass = Literal["usage", "correction"]
 Status = Literal["ok", "error", "partial"]
-
-
-def to_cost_usd(usd: Decimal) -> Decimal:
-    """USD as the ledger keeps it: rounded once, half-even, to 12 places."""
-    return usd.quantize(COST_PLACES, context=EXACT)
-
-
-def to_micro_usd(cost_usd: Decimal) -> int:
-    """Millionths of a USD, rounded half-even."""
-    return round(EXACT.multiply(cost_usd, MILLION))
 
 
 @lru_cache(maxsize=1024)

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from tracking import ArgumentError, CostTracker, CostTrackingError, LedgerError, LLMResponse, RequestType, TrackableRef
 from tracking.durable_files import replace_file
 from tracking.home import Home
-from tracking.prompt import WITHHELD
-from tracking.quarantine import Quarantine, refusal
+from tracking.journal.quarantine import Quarantine, refusal
+from tracking.rows.prompt import WITHHELD
 from tracking.rows.trackable import user_id_of
 
 FIELDS = frozenset(

@@ -16,7 +16,7 @@ from pathlib import Path
 from tracking.durable_files import PRIVATE_FILE, sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.locks import sealing
 from warehouse.sealing.seal import seal

@@ -16,7 +16,7 @@ import polars as pl
 from tracking.durable_files import sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.integrity.findings import Finding, Findings
 from warehouse.integrity.repair_plan import Damaged, Plan, plan, stretch_named
 from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment, Stretch

@@ -16,7 +16,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.integrity.findings import Finding, Findings
 from warehouse.integrity.verify_files import (
     note_leftovers,

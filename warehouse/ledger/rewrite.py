@@ -20,7 +20,7 @@ import polars as pl
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.ledger.footer import KEY, Provenance
 from warehouse.ledger.manifest import Conflict, Manifest, Segment, Stretch, segment_file
 from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA, duckdb_type

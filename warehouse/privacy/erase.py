@@ -19,7 +19,7 @@ import duckdb
 from tracking.durable_files import create_exclusively, sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.building.build import rebuild_from_nothing
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.overwrite import blank_sealed_lines

@@ -16,7 +16,7 @@ import polars as pl
 from tracking.durable_files import sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home, Retention
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.ledger.overwrite import Fields, blank_sealed_lines

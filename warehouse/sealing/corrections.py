@@ -3,7 +3,7 @@
 from decimal import localcontext
 from typing import Any
 
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from tracking.usage import TOKEN_COUNTS, units_from_json, units_json
 
 Row = dict[str, Any]

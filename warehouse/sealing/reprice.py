@@ -18,10 +18,10 @@ import polars as pl
 from tracking import Cost, CostCalculator, LLMResponse, LLMUsageRecord, UnknownModelError, Usage, UsageError
 from tracking.home import Home
 from tracking.journal.writer import JournalWriter, record_line
+from tracking.money import EXACT, to_cost_usd, to_micro_usd
 from tracking.pricing.overrides import PriceOverrides
-from tracking.pricing.price import context_from_json
 from tracking.pricing.price_files import PriceFiles
-from tracking.rows.record import EXACT, to_cost_usd, to_micro_usd
+from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, units_from_json
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA

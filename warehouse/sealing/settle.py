@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from tracking.rows.record import EXACT, LLMUsageRecord, to_micro_usd
+from tracking.money import EXACT, to_micro_usd
+from tracking.rows.record import LLMUsageRecord
 from tracking.usage import units_from_json, units_json
 from warehouse.ledger.manifest import Conflict
 from warehouse.ledger.schema import USAGE_SCHEMA

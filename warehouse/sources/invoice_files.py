@@ -17,8 +17,8 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from tracking.answers.inference import known_provider
 from tracking.errors import LedgerError
+from tracking.providers import known_provider
 
 PLACES = Decimal("1e-12")
 HALF_A_CENT = Decimal("0.005")

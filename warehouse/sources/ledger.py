@@ -12,7 +12,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.rows.record import EXACT
+from tracking.money import EXACT
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
 

@@ -13,11 +13,12 @@ import duckdb
 
 from tracking.errors import UnknownModelError
 from tracking.home import Home
+from tracking.money import EXACT
 from tracking.pricing import catalogue
 from tracking.pricing.catalogue import CataloguedModel
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
-from tracking.pricing.rate_card import EXACT, REQUESTS, Rate
+from tracking.pricing.rate_card import REQUESTS, Rate
 from warehouse.sources.ledger import create_table
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

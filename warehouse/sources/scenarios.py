@@ -10,12 +10,11 @@ from decimal import Decimal
 import polars as pl
 
 from tracking import CostCalculator, LLMResponse, Usage
-from tracking.pricing.calculator import catalogue_counts
-from tracking.pricing.price import context_from_json
+from tracking.money import to_cost_usd
 from tracking.pricing.rate_card import RateCard
-from tracking.prompt import PREFIX_CHARS
-from tracking.rows.record import to_cost_usd
-from tracking.usage import TOKEN_COUNTS, units_from_json
+from tracking.rows.prompt import PREFIX_CHARS
+from tracking.terms import context_from_json
+from tracking.usage import TOKEN_COUNTS, catalogue_counts, units_from_json
 from warehouse.sources.candidates import Candidate, repeats
 
 CACHE_LIFETIME = timedelta(minutes=5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tracking import LLMUsageRecord, TrackableRef
-from tracking.rows.record import to_cost_usd, to_micro_usd
+from tracking.money import to_cost_usd, to_micro_usd
 
 MONEY = st.decimals(0, 999_999, allow_nan=False, allow_infinity=False, places=30)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

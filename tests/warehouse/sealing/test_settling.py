@@ -15,7 +15,7 @@ from ledgers import NOON, body, record, visible
 
 from tracking import CostTracker, LLMUsageRecord
 from tracking.home import Home
-from tracking.rows.record import to_micro_usd
+from tracking.money import to_micro_usd
 from warehouse.ledger.manifest import Conflict, Manifest
 from warehouse.ledger.schema import USAGE_SCHEMA
 from warehouse.sealing.seal import seal
