@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 UI_HOME ?= llm-cost-demo
+DEV_HOME := llm-cost-dev
 GROUPS ?=
+T ?=
+ARGS ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow faults check bench ui lock wheel clean
+.PHONY: help setup hooks demo test dbt slow faults check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -22,11 +25,23 @@ $(INSTALLED): pyproject.toml requirements/dev.txt requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+hooks: $(INSTALLED) ## Have git check changed files before each commit
+	@$(BIN)/pre-commit install
+
 demo: $(INSTALLED) ## Play a month of a teaching platform, build the reports, prove them
 	@$(BIN)/llm-cost demo
 
-test: $(INSTALLED) ## Run the tests, all but the slow ones
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not slow"
+test: $(INSTALLED) ## Run the tests, all but the slow ones (T=tests/sql/test_dbt_project.py for some)
+	@$(BIN)/pytest $(if $(T),,--numprocesses 2 --dist loadfile) -m "not slow" $(T)
+
+dbt: $(DEV_HOME)/.prepared ## Run dbt on a small ledger (ARGS="test -s cost_anomalies"); by hand in sql/ afterwards
+	@cd sql && ../$(BIN)/dbt --warn-error $(ARGS)
+
+# What reads the ledger for dbt may have changed: then the sources are made anew.
+$(DEV_HOME)/.prepared: $(wildcard warehouse/sources/*.py) | $(INSTALLED)
+	@echo "preparing $(DEV_HOME), once" >&2
+	@$(BIN)/llm-cost demo --home $(DEV_HOME) --calls 2000 >/dev/null
+	@touch $@
 
 slow: $(INSTALLED) ## Run the slow tests: Dagster's own processes, its UI in a browser, PostgreSQL
 	@$(BIN)/pytest -m slow
@@ -56,5 +71,5 @@ lock: $(INSTALLED) ## Resolve the pinned, hashed requirements anew
 wheel: $(INSTALLED) ## Build the wheel into dist/
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
 
-clean: ## Remove what make made, the demo's home too
-	@rm -rf .venv dist build llm-cost-demo .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove what make made, its homes too
+	@rm -rf .venv dist build llm-cost-demo $(DEV_HOME) sql/target sql/logs .pytest_cache .ruff_cache .hypothesis
