@@ -29,13 +29,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One thing to tell. `key` is the same for as long as it is the same thing; each line is plain text."""
+    """One thing to tell. `key` is the same for as long as it is the same thing; title and detail are one line each."""
 
     key: str
     kind: Kind
     severity: Severity
     title: str
     detail: str
+
+    def __post_init__(self) -> None:
+        # They hold names of budgets, models and objects, and become headers of mails and lines of logs.
+        for name in ("title", "detail"):
+            object.__setattr__(self, name, _one_line(getattr(self, name)))
 
 
 RECENT = "interval 7 days"
@@ -142,6 +147,10 @@ def _invoice(provider: str, usage_month: object, invoiced_usd: Decimal, residual
         title=f"{provider} billed {_usd(abs(residual_usd))} {direction} than the ledger for {usage_month}",
         detail=f"billed {_usd(invoiced_usd)}; see invoice_reconciliation",
     )
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
 
 
 def _usd(amount: Decimal) -> str:

@@ -10,24 +10,31 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from tracking.durable_files import replace_file
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.alerts.breaches import Breach, Severity, find_breaches
 from warehouse.alerts.notifiers import DeliveryError, Notifier, notifier_for
-from warehouse.alerts.settings import AlertSettings, Recipient
+from warehouse.alerts.settings import AlertSettings, Recipient, recipient_name
 from warehouse.locks import alerting
 
+SENT = TypeAdapter(dict[str, dict[str, str]])
 KEPT = timedelta(days=90)
 """How long a delivery is remembered after its breach was last seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How often a transient failure is tried again, and the seconds before the first time; they double."""
+    """How often a transient failure is tried again, and the seconds before the first time; they double.
+
+    `limit` is how many seconds there are for all the attempts to tell one recipient of one breach.
+    """
 
     attempts: int = 4
     seconds: float = 0.5
+    limit: float = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +66,40 @@ def send_alerts(home: Home, *, backoff: Backoff | None = None) -> DeliveryReport
 
 def deliver(home: Home, breaches: Sequence[Breach], *, backoff: Backoff | None = None) -> DeliveryReport:
     """Tell every recipient of these breaches, once ever; see `send_alerts`."""
-    recipients = [
-        (_name(number, recipient), recipient, notifier_for(recipient))
-        for number, recipient in enumerate(AlertSettings.load(home).notify, 1)
-    ]
+    recipients = [(name, recipient, notifier_for(recipient)) for name, recipient in _recipients(home)]
     report = DeliveryReport()
-    with alerting(home):
-        sent = _Sent.load(home)
-        for name, recipient, notifier in recipients:
-            for breach in breaches:
-                if not _concerns(recipient, breach):
-                    continue
-                if sent.has(name, breach):
-                    report.known += 1
-                elif problem := _try(notifier, breach, backoff or Backoff()):
-                    report.failed.append(Delivery(name, breach, problem))
-                else:
-                    sent.note(name, breach)
-                    report.sent.append(Delivery(name, breach))
-        sent.save()
+    try:
+        with alerting(home):
+            sent = _Sent.load(home)
+            for name, recipient, notifier in recipients:
+                concerning = [breach for breach in breaches if _concerns(recipient, breach)]
+                _tell(name, notifier, concerning, sent, report, backoff or Backoff())
+            sent.save()
+    except OSError as error:
+        raise LedgerError(f"{error.filename or home.root} cannot be used: {error.strerror or error}") from error
     return report
+
+
+def _tell(
+    name: str, notifier: Notifier, breaches: Sequence[Breach], sent: "_Sent", report: DeliveryReport, backoff: Backoff
+) -> None:
+    unreachable: str | None = None
+    for breach in breaches:
+        if sent.has(name, breach):
+            report.known += 1
+            continue
+        try:
+            if not unreachable:
+                _send(notifier, breach, backoff)
+                sent.note(name, breach)
+                report.sent.append(Delivery(name, breach))
+                continue
+            problem = unreachable
+        except DeliveryError as error:
+            problem = str(error)
+            # Whoever holds up one breach would hold up each of the others as long.
+            unreachable = problem if error.transient else None
+        report.failed.append(Delivery(name, breach, problem))
 
 
 def undelivered(home: Home) -> list[Delivery]:
@@ -91,31 +112,38 @@ def undelivered(home: Home) -> list[Delivery]:
     sent = _Sent.load(home)
     return [
         Delivery(name, breach)
-        for number, recipient in enumerate(AlertSettings.load(home).notify, 1)
-        for name in [_name(number, recipient)]
+        for name, recipient in _recipients(home)
         for breach in breaches
         if _concerns(recipient, breach) and not sent.has(name, breach)
     ]
 
 
-def _try(notifier: Notifier, breach: Breach, backoff: Backoff) -> str | None:
-    """Why it did not arrive, after every attempt; `None` where it did."""
+def _send(notifier: Notifier, breach: Breach, backoff: Backoff) -> None:
+    """Tell of it, trying again what may succeed then.
+
+    Raises:
+        DeliveryError: it did not arrive, for whatever reason: another recipient is not to suffer from it.
+    """
+    deadline = time.monotonic() + backoff.limit
     for attempt in range(1, backoff.attempts + 1):
+        pause = backoff.seconds * 2 ** (attempt - 1)
         try:
-            notifier.send(breach)
+            return notifier.send(breach, deadline - time.monotonic())
         except DeliveryError as error:
             if not error.transient:
-                return str(error)
-            if attempt == backoff.attempts:
-                return f"{error}, {attempt} {'time' if attempt == 1 else 'times'}"
-            time.sleep(backoff.seconds * 2 ** (attempt - 1))
-        else:
-            break
+                raise
+            if attempt == backoff.attempts or time.monotonic() + pause >= deadline:
+                tried = f"{attempt} {'time' if attempt == 1 else 'times'}"
+                raise DeliveryError(f"{error}, {tried}", transient=True) from error
+            time.sleep(pause)
+        except Exception as error:
+            # Its words may hold what was to be sent, or to where.
+            raise DeliveryError(type(error).__name__, transient=False) from None
     return None
 
 
-def _name(number: int, recipient: Recipient) -> str:
-    return recipient.name or f"{recipient.to} {number}"
+def _recipients(home: Home) -> list[tuple[str, Recipient]]:
+    return [(recipient_name(number, each), each) for number, each in enumerate(AlertSettings.load(home).notify, 1)]
 
 
 def _concerns(recipient: Recipient, breach: Breach) -> bool:
@@ -134,10 +162,10 @@ class _Sent:
     def load(cls, home: Home) -> "_Sent":
         path = home.root / "alerts_sent.json"
         try:
-            return cls(path, json.loads(path.read_bytes())["sent"])
+            return cls(path, SENT.validate_json(path.read_bytes())["sent"])
         except FileNotFoundError:
             return cls(path, {})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError) as error:
             raise LedgerError(f"{path} is not what alerts wrote; remove it, and every breach is told again") from error
 
     def has(self, recipient: str, breach: Breach) -> bool:

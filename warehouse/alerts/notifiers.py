@@ -2,17 +2,17 @@
 
 import hashlib
 import hmac
-import http.client
 import json
 import logging
+import os
 import smtplib
+import socket
 import ssl
 import time
-import urllib.error
-import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from email.message import EmailMessage
-from typing import Protocol, assert_never
+from functools import cache
+from typing import Any, Protocol, assert_never
 
 from warehouse.alerts.breaches import Breach, Severity
 from warehouse.alerts.settings import (
@@ -21,11 +21,10 @@ from warehouse.alerts.settings import (
     SlackRecipient,
     SmtpRecipient,
     WebhookRecipient,
+    is_http_url,
     secret,
 )
-
-TIMEOUT = 10.0
-"""Seconds for one attempt."""
+from warehouse.alerts.time_limit import Connections, OutOfTimeError, is_attempt, within
 
 TRANSIENT = frozenset({408, 425, 429})
 """HTTP statuses besides 5xx after which the same request may succeed."""
@@ -44,8 +43,8 @@ class DeliveryError(Exception):
 class Notifier(Protocol):
     """One way to tell of a breach."""
 
-    def send(self, breach: Breach) -> None:
-        """Tell of it.
+    def send(self, breach: Breach, seconds: float) -> None:
+        """Tell of it, in so many seconds or not at all.
 
         Raises:
             DeliveryError: it did not arrive.
@@ -75,7 +74,7 @@ def notifier_for(recipient: Recipient) -> Notifier:
 class LogNotifier:
     """A line in the log `llm_cost.alerts`."""
 
-    def send(self, breach: Breach) -> None:
+    def send(self, breach: Breach, seconds: float) -> None:
         level = logging.ERROR if breach.severity is Severity.ERROR else logging.WARNING
         logger.log(level, "%s (%s)", breach.title, breach.detail)
 
@@ -87,26 +86,27 @@ class WebhookNotifier:
     Who receives it compares the signature, and refuses an `X-LLM-Cost-Timestamp` (seconds) that is long ago.
     """
 
-    url: str
-    key: str
+    url: str = field(repr=False)
+    key: str = field(repr=False)
 
-    def send(self, breach: Breach) -> None:
+    def send(self, breach: Breach, seconds: float) -> None:
         body = json.dumps(asdict(breach), ensure_ascii=False).encode()
         timestamp = f"{int(time.time())}"
-        signature = hmac.new(self.key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-        _post(self.url, body, {"X-LLM-Cost-Timestamp": timestamp, "X-LLM-Cost-Signature": f"v1={signature}"})
+        signature = hmac.new(os.fsencode(self.key), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        headers = {"X-LLM-Cost-Timestamp": timestamp, "X-LLM-Cost-Signature": f"v1={signature}"}
+        _post(self.url, body, headers, seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class SlackNotifier:
     """A message to an incoming webhook of Slack, or of what speaks like it."""
 
-    url: str
+    url: str = field(repr=False)
 
-    def send(self, breach: Breach) -> None:
+    def send(self, breach: Breach, seconds: float) -> None:
         mark = ":rotating_light:" if breach.severity is Severity.ERROR else ":warning:"
         text = f"{mark} *{_slack(breach.title)}*\n{_slack(breach.detail)}"
-        _post(self.url, json.dumps({"text": text}, ensure_ascii=False).encode(), {})
+        _post(self.url, json.dumps({"text": text}, ensure_ascii=False).encode(), {}, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,41 +114,101 @@ class SmtpNotifier:
     """An e-mail to every recipient."""
 
     settings: SmtpRecipient
-    password: str | None
+    password: str | None = field(repr=False)
 
-    def send(self, breach: Breach) -> None:
+    def send(self, breach: Breach, seconds: float) -> None:
         message = EmailMessage()
+        if not all(map(str.isprintable, (self.settings.sender, *self.settings.recipients))):
+            raise DeliveryError("its sender or recipients are no addresses of one line", transient=False)
         message["From"] = self.settings.sender
         message["To"] = ", ".join(self.settings.recipients)
         message["Subject"] = f"[llm-cost {breach.severity}] {breach.title}"
         message.set_content(f"{breach.title}\n\n{breach.detail}\n")
         try:
-            with smtplib.SMTP(self.settings.host, self.settings.port, timeout=TIMEOUT) as server:
-                if self.settings.starttls:
-                    server.starttls(context=ssl.create_default_context())
-                if self.settings.username is not None and self.password is not None:
-                    server.login(self.settings.username, self.password)
-                server.send_message(message)
+            within(seconds, lambda connections: self._send(message, seconds, connections))
+        except OutOfTimeError:
+            raise _out_of_time(seconds) from None
         except smtplib.SMTPResponseException as error:
-            # 4xx asks to come again, 5xx does not.
-            raise DeliveryError(f"SMTP status {error.smtp_code}", transient=error.smtp_code < 500) from error
+            # 4xx asks to come again, 5xx does not. What the server says besides may quote what it was sent.
+            raise DeliveryError(f"SMTP status {error.smtp_code}", transient=error.smtp_code < 500) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise DeliveryError(type(error).__name__, transient=True) from error
+            raise DeliveryError(type(error).__name__, transient=True) from None
+
+    def _send(self, message: EmailMessage, seconds: float, connections: Connections) -> None:
+        with _WatchedSmtp(connections, self.settings.host, self.settings.port, timeout=seconds) as server:
+            if self.settings.starttls:
+                server.starttls(context=_trusted())
+                if server.sock is not None:
+                    connections.add(server.sock)
+            if self.settings.username is not None and self.password is not None:
+                server.login(self.settings.username, self.password)
+            server.send_message(message)
 
 
-def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
-    request = urllib.request.Request(  # noqa: S310
-        url, body, {"Content-Type": "application/json; charset=utf-8", **headers}
-    )
+class _WatchedSmtp(smtplib.SMTP):
+    """Its connection can be cut: a server may take as long as it likes for each line it says, the first one too."""
+
+    def __init__(self, connections: Connections, host: str, port: int, timeout: float) -> None:
+        self._connections = connections
+        super().__init__(host, port, timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        opened = socket.create_connection((host, port), timeout)
+        self._connections.add(opened)
+        return opened
+
+
+def _post(url: str, body: bytes, headers: dict[str, str], seconds: float) -> None:
+    """POST to that address and no other. No error of it says what the URL or a header was."""
+    import httpx
+
+    if not is_http_url(url):
+        raise DeliveryError("its URL is not an http or https URL", transient=False)
+    # httpx logs the URL of every request, and that of an incoming webhook is a secret.
+    logging.getLogger("httpx").addFilter(_not_ours)
+    statuses: list[int] = []
+
+    def post(connections: Connections) -> None:
+        def watch(event: str, details: dict[str, Any]) -> None:
+            if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+                connections.add(details["return_value"].get_extra_info("socket"))
+
+        with (
+            httpx.Client(verify=_trusted(), follow_redirects=False, timeout=seconds) as client,
+            client.stream(
+                "POST",
+                url,
+                content=body,
+                headers={"Content-Type": "application/json; charset=utf-8", **headers},
+                extensions={"trace": watch},
+            ) as response,
+        ):
+            statuses.append(response.status_code)
+
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT):  # noqa: S310
-            return
-    except urllib.error.HTTPError as error:
-        error.close()
-        transient = error.code >= 500 or error.code in TRANSIENT
-        raise DeliveryError(f"HTTP status {error.code}", transient=transient) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise DeliveryError(type(error).__name__, transient=True) from error
+        within(seconds, post)
+    except OutOfTimeError:
+        raise _out_of_time(seconds) from None
+    except httpx.TransportError as error:
+        raise DeliveryError(type(error).__name__, transient=True) from None
+    [status] = statuses
+    if not 200 <= status < 300:
+        redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
+        raise DeliveryError(f"HTTP status {status}{redirect}", transient=status >= 500 or status in TRANSIENT)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The system's certificates, as everything else on the machine trusts them; httpx brings its own."""
+    return ssl.create_default_context()
+
+
+def _not_ours(_: logging.LogRecord) -> bool:
+    return not is_attempt()
+
+
+def _out_of_time(seconds: float) -> DeliveryError:
+    return DeliveryError(f"not done within {seconds:.3g} seconds", transient=True)
 
 
 def _slack(text: str) -> str:

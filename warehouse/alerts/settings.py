@@ -1,16 +1,31 @@
 """`alerts.toml` in the home: who is told of breaches, and how. Secrets stand in environment variables."""
 
 import os
+import re
 import tomllib
+from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.alerts.breaches import Severity
 
 FILE = "alerts.toml"
+HTTP_URL = TypeAdapter(AnyHttpUrl)
+SHOWN = frozenset({"to", "minimum", "name", "host", "sender"})
+"""The fields whose text an error may show. Any other may be a secret, or one that was written in the wrong place."""
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class _Recipient(BaseModel):
@@ -77,6 +92,16 @@ class AlertSettings(BaseModel):
 
     notify: list[Recipient] = Field(default_factory=list[Recipient])
 
+    @field_validator("notify")
+    @classmethod
+    def _names_apart(cls, notify: list[Recipient]) -> list[Recipient]:
+        # What was told is remembered by name: two of one name would be told each breach between them.
+        names = Counter(recipient_name(number, recipient) for number, recipient in enumerate(notify, 1))
+        for name, count in names.items():
+            if count > 1:
+                raise ValueError(f"{count} recipients have the name {name!r}")
+        return notify
+
     @classmethod
     def load(cls, home: Home) -> "AlertSettings":
         """Read the file.
@@ -97,12 +122,41 @@ class AlertSettings(BaseModel):
             raise LedgerError(f"{path}: {_first_problem(error)}") from None
 
 
+def recipient_name(number: int, recipient: Recipient) -> str:
+    """What the `number`th recipient of the file is called."""
+    return recipient.name or f"{recipient.to} {number}"
+
+
+def is_http_url(text: str) -> bool:
+    try:
+        HTTP_URL.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def _first_problem(error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
-    value = problem["input"]
-    shown = "" if isinstance(value, dict | list) else f" is {value!r}"
+    shown = _shown(problem["loc"][-1] if problem["loc"] else "", problem["input"])
     return f"{place}{shown}: {problem['msg']}"
+
+
+def _shown(field: object, value: object) -> str:
+    """The value as an error may show it: never a secret, nor what may be one."""
+    if field == "url" and isinstance(value, str):
+        return _foreign_scheme(value)
+    if isinstance(value, bool | int | float) or (isinstance(value, str) and field in SHOWN):
+        return f" is {value!r}"
+    return ""
+
+
+def _foreign_scheme(url: str) -> str:
+    """The scheme and host of what is a URL, but not of http; not what follows them."""
+    match = re.match(r"(?!https?:)[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9.-]*(?=/|$))?", url)
+    if match is None:
+        return ""
+    return f" is {match[0] if match[0] == url else match[0] + '…'!r}"
 
 
 def secret(variable: str) -> str:
@@ -111,7 +165,12 @@ def secret(variable: str) -> str:
     Raises:
         LedgerError: it is not set, or empty.
     """
-    value = os.environ.get(variable)
+    try:
+        value = os.environ.get(variable)
+    except ValueError:  # no variable can have that name
+        value = None
     if not value:
-        raise LedgerError(f"{FILE} names the environment variable {variable}, which is not set")
+        # What does not look like the name of a variable may be the secret itself.
+        name = f" {variable}" if VARIABLE.fullmatch(variable) else ""
+        raise LedgerError(f"{FILE} names the environment variable{name}, which is not set")
     return value

@@ -1,22 +1,16 @@
 """Alerts against real servers: what arrives, how often, and what happens when it does not."""
 
-import asyncio
 import hashlib
 import hmac
 import json
 import logging
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from email import message_from_bytes
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
 import pytest
+from alert_servers import http_server, smtp_server
 from typer.testing import CliRunner
 
 from tracking.errors import LedgerError
@@ -30,75 +24,6 @@ QUICK = Backoff(attempts=3, seconds=0.01)
 USER = "user-4711"
 OVER = Breach("budget:history:2026-11-01:over:", Kind.BUDGET, Severity.ERROR, "budget history is over", "month")
 NEAR = Breach("budget:maths:2026-11-01:warn:80", Kind.BUDGET, Severity.WARN, "budget maths is at 80%", "month")
-
-
-@dataclass
-class Received:
-    """What a server got, and the statuses it answers with; 200 once they are used up."""
-
-    requests: list[tuple[Message, bytes]] = field(default_factory=list)
-    answers: list[int] = field(default_factory=list)
-
-
-@contextmanager
-def http_server() -> Iterator[tuple[str, Received]]:
-    received = Received()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            received.requests.append((self.headers, body))
-            self.send_response(received.answers.pop(0) if received.answers else 200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/alerts", received
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@contextmanager
-def smtp_server(*, refuse_with: str | None = None) -> Iterator[tuple[int, list[bytes]]]:
-    """A mail server that speaks as much of RFC 5321 as one message needs; it may refuse the sender."""
-    mails: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 test\r\n")
-        while line := await reader.readline():
-            verb = line[:4].upper()
-            if verb == b"DATA":
-                writer.write(b"354 go on\r\n")
-                mails.append(await reader.readuntil(b"\r\n.\r\n"))
-                writer.write(b"250 kept\r\n")
-            elif verb == b"MAIL" and refuse_with:
-                writer.write(f"{refuse_with} no\r\n".encode())
-            elif verb == b"QUIT":
-                writer.write(b"221 bye\r\n")
-                break
-            else:
-                writer.write(b"250 ok\r\n")
-            await writer.drain()
-        writer.close()
-
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield server.sockets[0].getsockname()[1], mails
-    finally:
-        server.close()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture
@@ -235,7 +160,7 @@ def test_an_unreachable_server_is_a_failure_in_words(ledger: Home) -> None:
         pass
     configure(ledger, f'to = "slack"\nurl = "{url}"')
     [failed] = deliver(ledger, [OVER], backoff=Backoff(attempts=1)).failed
-    assert failed.problem == "URLError, 1 time"
+    assert failed.problem == "ConnectError, 1 time"
 
 
 def test_slack_is_sent_text_and_not_markup(ledger: Home) -> None:
