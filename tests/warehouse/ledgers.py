@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import duckdb
 
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
+from warehouse.ledger.manifest import Segment
 from warehouse.sources.ledger import create_sources
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -140,4 +141,22 @@ def llm_cost(*arguments: object, cwd: Path | None = None, **variables: str) -> s
         cwd=cwd,
         env=os.environ | {"COLUMNS": "40"} | variables,
         timeout=300,
+    )
+
+
+def segment(name: str = "host-1-abc-0-9", day: date = date(2026, 11, 2)) -> Segment:
+    """A segment as the manifest knows it; no file of it lies anywhere."""
+    counted = {"row_count": 2, "requests": 2, "token_count": 7, "micro_usd": 3, "unpriced_requests": 0, "bytes": 9}
+    cost = Decimal("123456789.000000000001")
+    return Segment(
+        name,
+        day,
+        **counted,
+        cost_usd=cost,
+        sha256="a" * 64,
+        prompts=0,
+        prompts_sha256=None,
+        journal="host-1-abc.log",
+        journal_start=0,
+        journal_end=9,
     )

@@ -4,35 +4,16 @@ import sqlite3
 import stat
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from ledgers import record, visible
+from ledgers import record, segment, visible
 
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
-from warehouse.ledger.manifest import Conflict, Manifest, QuarantinedLine, Segment, Stretch
+from warehouse.ledger.manifest import Conflict, Manifest, QuarantinedLine, Stretch
 from warehouse.ledger.manifest_tables import MANIFEST_VERSION
 from warehouse.sealing.seal import seal
-
-
-def segment(name: str = "host-1-abc-0-9", day: date = date(2026, 11, 2)) -> Segment:
-    counted = {"row_count": 2, "requests": 2, "token_count": 7, "micro_usd": 3, "unpriced_requests": 0, "bytes": 9}
-    cost = Decimal("123456789.000000000001")
-    return Segment(
-        name,
-        day,
-        **counted,
-        cost_usd=cost,
-        sha256="a" * 64,
-        prompts=0,
-        prompts_sha256=None,
-        journal="host-1-abc.log",
-        journal_start=0,
-        journal_end=9,
-    )
-
 
 VERSION_1 = """
 create table segments (

@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledgers import NOON, assert_holds_exactly, body, record, record_month, write_journal
-from test_segments_manifest import segment
+from ledgers import NOON, assert_holds_exactly, body, record, record_month, segment, write_journal
 
 import warehouse.sealing.sealed_ids
 from tracking import CostTracker, LLMUsageRecord
