@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import reduce
 from typing import Any, cast
 
 import polars as pl
@@ -23,10 +22,12 @@ from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price_files import PriceFiles
 from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, units_from_json
+from warehouse.ledger.corrections import standing_calls
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA
-from warehouse.sealing.corrections import Row, corrected
 from warehouse.sealing.seal import seal
+
+Row = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -121,25 +122,12 @@ def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[
     """The day's selected rows as they stand after their corrections, with `corrections`: how many they have had."""
     files = [home.usage / segment.file for segment in day]
     rows = pl.scan_parquet(files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore").collect()
-    usage = rows.filter(pl.col("charge_class") == "usage", pl.col("token_count").is_not_null() | _has_units())
+    chosen = ["unpriced", "priced", "estimated"] if selection.restate else ["unpriced"]
+    has_usage = pl.any_horizontal(pl.col("token_count", "other_units").is_not_null())
+    calls = standing_calls(rows).filter(has_usage, pl.col("pricing_status").is_in(chosen))
     if selection.model is not None:
-        usage = usage.filter((pl.col("model") == selection.model) | (pl.col("llm") == selection.model))
-    chosen = {"unpriced", "priced", "estimated"} if selection.restate else {"unpriced"}
-    corrections = rows.filter(pl.col("charge_class") == "correction").partition_by("corrects_record_id", as_dict=True)
-    for row in usage.iter_rows(named=True):
-        later = corrections.get((row["record_id"],))
-        standing = {**row, "corrections": 0} if later is None else _corrected(row, later)
-        if standing["pricing_status"] in chosen:
-            yield standing
-
-
-def _has_units() -> pl.Expr:
-    return pl.col("other_units").is_not_null()
-
-
-def _corrected(row: Row, corrections: pl.DataFrame) -> Row:
-    ordered = corrections.sort("recorded_at").iter_rows(named=True)
-    return {**reduce(corrected, ordered, row), "corrections": corrections.height}
+        calls = calls.filter((pl.col("model") == selection.model) | (pl.col("llm") == selection.model))
+    yield from calls.iter_rows(named=True)
 
 
 def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | None:

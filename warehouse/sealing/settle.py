@@ -5,6 +5,7 @@ Same event, same attribution, every counter at least the earlier one's: the late
 segment is never wrong. Anything else under one key is a reused id: both rows count, as a conflict.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
@@ -16,10 +17,13 @@ import polars as pl
 
 from tracking.money import EXACT, to_micro_usd
 from tracking.rows.record import LLMUsageRecord
+from tracking.terms import context_from_json, terms_of_tier
 from tracking.usage import units_from_json, units_json
+from warehouse.ledger.corrections import COUNTERS, LAST_SAID, MONEY, standing_calls
 from warehouse.ledger.manifest import Conflict
 from warehouse.ledger.schema import USAGE_SCHEMA
-from warehouse.sealing.corrections import AMOUNTS, COUNTERS, Row, corrected
+
+Row = dict[str, Any]
 
 ATTRIBUTION = (
     "user_id",
@@ -51,7 +55,7 @@ class _Standing:
     row: Row
     """The row itself: its id and attribution."""
     counts: Row
-    """What row and corrections sum to."""
+    """What it stands at, as a row."""
     recorded_at: datetime
     sealed: bool
 
@@ -88,7 +92,8 @@ def settle(batch: pl.DataFrame, sealed: pl.LazyFrame | None, superseded: Set[str
 
     of_event = pl.col("event_key").is_in(list(contested))
     with localcontext(EXACT):
-        outcome = _settle_events(known.filter(of_event).to_dicts(), fresh.filter(of_event & usage).to_dicts())
+        sealed_calls = standing_calls(known.filter(of_event))
+        outcome = _settle_events(sealed_calls.to_dicts(), fresh.filter(of_event & usage).to_dicts())
     kept = fresh.filter(~pl.col("record_id").is_in(list(outcome.dropped)))
     if outcome.corrections:
         corrections = pl.DataFrame(outcome.corrections, schema=kept.schema)
@@ -107,13 +112,8 @@ def _sealed_rows(batch: pl.DataFrame, sealed: pl.LazyFrame | None) -> pl.DataFra
 
 def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
     standing: dict[str, list[_Standing]] = defaultdict(list)
-    by_record: dict[str, _Standing] = {}
-    for row in sorted(sealed, key=lambda row: (row["charge_class"] == "correction", row["recorded_at"])):
-        if row["charge_class"] == "usage":
-            by_record[row["record_id"]] = _Standing(row, dict(row), row["recorded_at"], sealed=True)
-            standing[row["event_key"]].append(by_record[row["record_id"]])
-        elif base := by_record.get(row["corrects_record_id"]):
-            _apply(base, row)
+    for row in sorted(sealed, key=lambda row: (row["recorded_at"], row["record_id"])):
+        standing[row["event_key"]].append(_Standing(row, row, row["last_recorded_at"], sealed=True))
     outcome = _Outcome()
     for row in sorted(fresh, key=lambda row: row["recorded_at"]):
         _settle_one(row, standing[row["event_key"]], outcome)
@@ -132,7 +132,7 @@ def _settle_one(row: Row, rivals: list[_Standing], outcome: _Outcome) -> None:
         return
     if rivals:
         outcome.conflicts.append(Conflict(row["event_key"], row["record_id"]))
-    rivals.append(_Standing(row, dict(row), at, sealed=False))
+    rivals.append(_Standing(row, row, at, sealed=False))
 
 
 def _completeness(rival: _Standing) -> tuple[object, ...]:
@@ -159,17 +159,16 @@ def _at_least(later: Row, earlier: Row) -> bool:
 def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
     if rival.sealed:
         outcome.dropped.add(row["record_id"])
-        correction = _correction(rival, row)
-        outcome.corrections.append(correction)
-        _apply(rival, correction)
+        outcome.corrections.append(_correction(rival, row))
     else:
         outcome.dropped.add(rival.row["record_id"])
-        rival.row, rival.counts, rival.recorded_at = row, dict(row), row["recorded_at"]
+        rival.row = row
+    rival.counts, rival.recorded_at = row, row["recorded_at"]
 
 
 def _correction(rival: _Standing, row: Row) -> Row:
     """The row that turns what is sealed into `row`: deltas, under the later row's own record_id."""
-    deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, *AMOUNTS)}
+    deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, *MONEY)}
     cost = deltas["cost_usd"]
     earlier, units = units_from_json(rival.counts["other_units"]), units_from_json(row["other_units"])
     merged = {
@@ -178,27 +177,27 @@ def _correction(rival: _Standing, row: Row) -> Row:
         "micro_usd": None if cost is None else to_micro_usd(cost),
         "record_id": row["record_id"],
         "recorded_at": row["recorded_at"],
-        "pricing_status": row["pricing_status"],
-        "price_id": row["price_id"],
+        **{name: row[name] for name in LAST_SAID},
+        "price_context": _price_context(rival.row["service_tier"], row),
         "other_units": units_json({name: quantity - earlier.get(name, 0) for name, quantity in units.items()}),
         "charge_class": "correction",
         "corrects_record_id": rival.row["record_id"],
         "corrects_pricing_status": rival.counts["pricing_status"],
-        "status": row["status"],
-        "error_type": row["error_type"],
-        "finish_reason": row["finish_reason"],
     }
     fields = LLMUsageRecord.model_fields
     LLMUsageRecord.model_validate({name: merged[name] for name in fields})
     return {**merged, "prompt": row["prompt"]}
 
 
+def _price_context(service_tier: str | None, row: Row) -> str | None:
+    """By what `row` was priced, as the column `price_context` of a row that was filed under this tier."""
+    if row["service_tier"] == service_tier:
+        return row["price_context"]
+    terms = terms_of_tier(row["service_tier"]) | context_from_json(row["price_context"])
+    return json.dumps(terms, sort_keys=True) if terms else None
+
+
 def _difference(later: Any, earlier: Any) -> Any:
     if later is None and earlier is None:
         return None
     return (later or 0) - (earlier or 0)
-
-
-def _apply(standing: _Standing, correction: Row) -> None:
-    standing.counts = corrected(standing.counts, correction)
-    standing.recorded_at = max(standing.recorded_at, correction["recorded_at"])

@@ -1,7 +1,6 @@
 """What a day's calls would have cost otherwise: on another model, in a batch, without or with more caching, and at the
 rates of short inputs. Every call is priced anew by the calculator, exactly; nothing is estimated from totals."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +13,8 @@ from tracking.money import to_cost_usd
 from tracking.pricing.rate_card import RateCard
 from tracking.rows.prompt import PREFIX_CHARS
 from tracking.terms import context_from_json
-from tracking.usage import TOKEN_COUNTS, catalogue_counts, units_from_json
+from tracking.usage import TOKEN_COUNTS, catalogue_counts, units_from_json, units_json
+from warehouse.ledger.corrections import USD, standing_calls
 from warehouse.sources.candidates import Candidate, repeats
 
 CACHE_LIFETIME = timedelta(minutes=5)
@@ -28,7 +28,6 @@ LATER = timedelta(days=100 * 365)
 
 CALL = ("provider", "model", "occurred_at", "service_tier", "price_context", "other_units", "status", *TOKEN_COUNTS)
 CELL = ("usage_date", "reporting_date", "provider", "llm", "request_type")
-USD = pl.Decimal(38, 12)
 COSTS = {
     "usage_date": pl.Date(),
     "reporting_date": pl.Date(),
@@ -46,40 +45,21 @@ COSTS = {
 """What calls of one day and kind cost, and would have cost. `requests` are those that have both costs."""
 
 
-def standing_calls(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
+def priced_calls(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
     """The calls that have a cost, as their corrections leave them, in order of time."""
-    amounts = (*TOKEN_COUNTS, "cost_usd")
-    added = (
-        rows.filter(charge_class="correction")
-        .group_by("corrects_record_id")
-        .agg(*(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(f"{name}_added") for name in amounts))
-    )
-    corrected = [
-        pl.when(pl.col(f"{name}_added").is_null())
-        .then(pl.col(name))
-        .otherwise(pl.col(name).fill_null(0) + pl.col(f"{name}_added"))
-        .alias(name)
-        for name in amounts
-    ]
-    calls = rows.filter(charge_class="usage").join(
-        added, left_on="record_id", right_on="corrects_record_id", how="left", maintain_order="left"
-    )
-    day = pl.col("occurred_at").dt.convert_time_zone(timezone).dt.date()
-    calls = calls.with_columns(other_units=_told_once(calls["other_units"]))
-    return (
-        calls.with_columns(corrected)
-        .filter(pl.col("cost_usd").is_not_null())
-        .with_columns(pl.col("cost_usd").cast(USD), reporting_date=day)
-        .sort("occurred_at", "record_id")
-    )
+    calls = standing_calls(rows).filter(pl.col("cost_usd").is_not_null())
+    return calls.with_columns(
+        other_units=_told_once(calls["other_units"]),
+        reporting_date=pl.col("occurred_at").dt.convert_time_zone(timezone).dt.date(),
+    ).sort("occurred_at", "record_id")
 
 
 def _told_once(other_units: pl.Series) -> pl.Series:
     """Without counts that change no price, so that most calls are priced by the column: a hundred times as fast."""
-    reduced: dict[str, str | None] = {}
-    for text in other_units.drop_nulls().unique():
-        units = {unit: count for unit, count in json.loads(text).items() if count and not repeats(unit)}
-        reduced[text] = json.dumps(units) if units else None
+    reduced = {
+        text: units_json({unit: count for unit, count in units_from_json(text).items() if count and not repeats(unit)})
+        for text in other_units.drop_nulls().unique()
+    }
     return other_units.replace(reduced) if reduced else other_units
 
 

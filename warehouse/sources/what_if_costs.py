@@ -22,7 +22,7 @@ from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
 from warehouse.sources.candidates import Candidate, candidates
 from warehouse.sources.ledger import insert_rows
-from warehouse.sources.scenarios import COSTS, on_other_model, on_own_model, standing_calls
+from warehouse.sources.scenarios import COSTS, on_other_model, on_own_model, priced_calls
 
 ROWS_AT_ONCE = 500_000
 """Days of fewer rows are priced together: each step has its price, whatever the rows."""
@@ -167,11 +167,11 @@ def _calls(home: Home, days: Iterable[_Day]) -> Iterator[pl.DataFrame]:
     together: list[_Day] = []
     for day in days:
         if together and sum(each.row_count for each in together) + day.row_count > ROWS_AT_ONCE:
-            yield standing_calls(_rows(home, together).collect(), timezone)
+            yield priced_calls(_rows(home, together).collect(), timezone)
             together = []
         together.append(day)
     if together:
-        yield standing_calls(_rows(home, together).collect(), timezone)
+        yield priced_calls(_rows(home, together).collect(), timezone)
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, home: Home, costs: Iterable[pl.DataFrame]) -> None:

@@ -200,3 +200,16 @@ def test_a_row_from_a_batch_stays_priced_as_batch_even_where_its_price_file_is_g
     for kept in (home / "prices").iterdir():
         kept.unlink()
     assert reprice(Home(home), Selection(restate=True)).rows == 0
+
+
+def test_a_call_that_was_answered_after_all_gets_its_price_too(home: Path) -> None:
+    """It was looked at as it was first sealed, without any usage, and stayed unpriced for ever."""
+    failed = LLMResponse.failed(provider="openai", model="school-own-grader", error_type="Timeout")
+    for answer in (failed, LLMResponse.from_provider(OWN, provider="openai")):
+        with CostTracker(home, on_unknown_model="record") as tracker:
+            record(tracker, answer, idempotency_key="in the end")
+        seal(Home(home))
+    write_price(home, 1)
+    report = reprice(Home(home), Selection())
+    assert (report.rows, report.still_unpriced) == (1, 0)
+    assert ledger(home)["cost_usd"].sum() == Decimal("0.0012")
