@@ -1,0 +1,1 @@
+"""What the definitions are made with: translation of dbt's nodes, charts, tables, metadata. Defines nothing itself."""

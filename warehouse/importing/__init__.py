@@ -1,0 +1,1 @@
+"""Calls that were made elsewhere, read from files: a protocol, and one module a format."""

@@ -1,0 +1,1 @@
+"""The sealed ledger on disk: segments, the manifest that says which are live, and how they are rewritten."""

@@ -1,0 +1,1 @@
+"""From journal lines to segments: which rows count, and which corrections follow from what came later."""

@@ -1,0 +1,51 @@
+"""The plan of the house holds: rooms that can be taken in at a glance, modules that can be read in one go."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HOUSE = ("tracking", "warehouse", "dagster_project")
+MOST_MODULES = 16
+MOST_LINES = 320
+
+
+def modules(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("folder", [*HOUSE, "tests"])
+def test_no_folder_holds_more_modules_than_can_be_taken_in(folder: str) -> None:
+    counted = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules(folder))
+    assert {room: count for room, count in counted.items() if count > MOST_MODULES} == {}
+
+
+def test_no_folder_of_models_holds_more_than_can_be_taken_in() -> None:
+    counted = Counter(path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "sql" / "models").rglob("*.sql"))
+    assert counted
+    assert {room: count for room, count in counted.items() if count > MOST_MODULES} == {}
+
+
+def test_no_module_is_longer_than_can_be_read_in_one_go() -> None:
+    paths = [*modules(*HOUSE), *(ROOT / "sql").rglob("*.sql")]
+    lines = {path.relative_to(ROOT).as_posix(): len(path.read_bytes().splitlines()) for path in paths}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [path for path in modules(*HOUSE) if path.read_bytes().strip() and not _docstring(path)]
+    assert [path.relative_to(ROOT).as_posix() for path in silent] == []
+
+
+def test_every_room_is_on_the_plan() -> None:
+    plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.relative_to(ROOT).as_posix() for path in modules(*HOUSE)} - {*HOUSE}
+    assert {room for room in rooms if f"`{room}/`" not in plan} == set()
+
+
+def _docstring(path: Path) -> str | None:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
