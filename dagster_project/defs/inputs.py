@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from dagster_project.defs.ledger import FROM_THE_MANIFEST
 from dagster_project.lib.failures import explained
@@ -14,6 +13,7 @@ from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
 from tracking.pricing import catalogue
 from tracking.pricing.overrides import PriceOverrides
+from warehouse.database import connect, quoted
 from warehouse.sources.budgets import create_budgets
 from warehouse.sources.invoices import create_invoices
 from warehouse.sources.names import create_names
@@ -54,13 +54,14 @@ def inputs(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
 
 def _rows(home: Home) -> dict[str, int]:
     """By source, what the build will read of it: by the functions of the build, so the same is refused here."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute("create schema ledger")
         for create in (create_names, create_budgets, create_invoices):
             create(connection, home)
         tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'ledger'").fetchall()
         return {
-            name: connection.execute(f'select count(*) from ledger."{name}"').fetchall()[0][0] for (name,) in tables
+            name: connection.execute(f"select count(*) from ledger.{quoted(name)}").fetchall()[0][0]
+            for (name,) in tables
         }
 
 

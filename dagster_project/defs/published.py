@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.lib.durations import Durations
@@ -17,6 +16,7 @@ from dagster_project.lib.translator import FOLLOWS_THE_LEDGER, OWNERS, ROWS
 from dagster_project.lib.unchanged_days import read_otherwise
 from tracking.home import Home
 from warehouse.building.publish import publish
+from warehouse.database import connect
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
 from warehouse.published.proof import CutProof, prove
@@ -82,7 +82,7 @@ def _proven(home: Home) -> list[CutProof]:
     """The proofs of what is built. Who materializes this asset alone gets past the checks of models, not past this."""
     if not home.build_database.exists():
         raise failure("nothing is built yet: materialize the models first", "Run `refresh`.")
-    with duckdb.connect(home.build_database, read_only=True) as connection:
+    with connect(home.build_database, read_only=True) as connection:
         proofs = prove(connection)
     wrong = [proof.cut for proof in proofs if not proof.holds]
     if wrong or not proofs:

@@ -11,6 +11,7 @@ import duckdb
 from dagster_project.lib.translator import ROWS
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.database import connect
 from warehouse.published.read import open_warehouse
 from warehouse.sources.ledger import create_sources
 
@@ -56,8 +57,7 @@ def sealed_days(home: Home) -> dict[date, SealedDay]:
         LedgerError: a segment is missing, or is no Parquet file.
     """
     try:
-        with duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'")
+        with connect() as connection:
             create_sources(connection, home)
             return _days(connection)
     except duckdb.Error as error:

@@ -10,6 +10,7 @@ import duckdb
 from dagster_project.lib.charts import ROWS as ROWS_SHOWN
 from dagster_project.lib.charts import bar_chart, column_chart
 from dagster_project.lib.translator import ROWS
+from warehouse.database import connect, quoted
 from warehouse.published.proof import Sums, prove
 
 CHART = "chart"
@@ -23,8 +24,7 @@ ROWS_THEMSELVES = "record_id"
 
 def measures_by_relation(database: Path) -> dict[str, dict[str, Any]]:
     """By relation of schema main: its rows and, where it is a cut of the ledger, its sums and a chart."""
-    with duckdb.connect(database, read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with connect(database, read_only=True) as connection:
         cuts = {
             proof.cut: {ROWS: proof.rows, **as_metadata(proof.sums), **_chart(connection, proof.cut)}
             for proof in prove(connection)
@@ -46,7 +46,7 @@ def as_metadata(sums: Sums) -> dict[str, Any]:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    return connection.execute(f'select count(*) from main."{relation}"').fetchall()[0][0]
+    return connection.execute(f"select count(*) from main.{quoted(relation)}").fetchall()[0][0]
 
 
 def _chart(connection: duckdb.DuckDBPyConnection, cut: str) -> dict[str, dg.MarkdownMetadataValue]:
@@ -60,7 +60,7 @@ def _chart(connection: duckdb.DuckDBPyConnection, cut: str) -> dict[str, dg.Mark
         return {}
     over_time = column in OVER_TIME
     bars: list[tuple[str | None, Decimal]] = connection.execute(
-        f'select "{column}"::varchar, coalesce(sum(cost_usd), 0)::decimal(38,12) from main."{cut}" '
+        f"select {quoted(column)}::varchar, coalesce(sum(cost_usd), 0)::decimal(38,12) from main.{quoted(cut)} "
         f"group by all order by {'1' if over_time else f'2 desc, 1 limit {ROWS_SHOWN}'}"
     ).fetchall()
     if over_time:

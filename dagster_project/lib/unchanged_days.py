@@ -5,7 +5,7 @@ from datetime import date
 import duckdb
 
 from tracking.home import Home
-from warehouse.sources.ledger import literal
+from warehouse.database import attach, connect, quoted
 
 DATED = "reporting_date"
 
@@ -18,11 +18,10 @@ def read_otherwise(home: Home) -> list[str]:
     """
     if not home.warehouse_database.exists():
         return []
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach {literal(str(home.build_database))} as built (read_only)")
+    with connect() as connection:
+        attach(connection, home.build_database, "built")
         try:
-            connection.execute(f"attach {literal(str(home.warehouse_database))} as published (read_only)")
+            attach(connection, home.warehouse_database, "published")
             changed = _changed_dates(connection)
         except duckdb.Error:
             # What is published is spoilt, or not ours: to publish mends it.
@@ -85,8 +84,8 @@ def _different_dates(connection: duckdb.DuckDBPyConnection, report: str) -> list
     rows = connection.execute(
         f"""
         select {DATED}
-        from ({digest} from built.main."{report}" as each group by all) as built
-        full join ({digest} from published.main."{report}" as each group by all) as published using ({DATED})
+        from ({digest} from built.main.{quoted(report)} as each group by all) as built
+        full join ({digest} from published.main.{quoted(report)} as each group by all) as published using ({DATED})
         where (built.rows, built.digest) is distinct from (published.rows, published.digest)
         order by all
         """

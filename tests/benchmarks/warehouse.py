@@ -27,8 +27,8 @@ import duckdb
 from tests.benchmarks.synthetic_ledger import DAYS, append_day, write_ledger
 from tests.benchmarks.timing import CONSOLE, table
 from tracking.home import Home
+from warehouse.database import attach
 from warehouse.published.read import open_warehouse
-from warehouse.sources.ledger import literal
 
 MILLIONS = os.environ.get("WAREHOUSE_MILLIONS", "1 10")
 NEW_ROWS = 10_000
@@ -93,7 +93,7 @@ def build_bare(root: str) -> None:
     nodes: dict[str, dict[str, Any]] = json.loads((home.dbt / "target" / "manifest.json").read_bytes())["nodes"]
     with tempfile.TemporaryDirectory(dir=home.root) as folder, duckdb.connect(Path(folder) / "bare.duckdb") as bare:
         bare.execute("set TimeZone = 'UTC'")
-        bare.execute(f"attach {literal(str(home.build_database))} as build (read_only)")
+        attach(bare, home.build_database, "build")
         bare.execute("create schema ledger")
         for (name,) in bare.execute(
             "select table_name from duckdb_tables() where database_name = 'build' and schema_name = 'ledger'"

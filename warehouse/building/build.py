@@ -13,6 +13,7 @@ from warehouse.building.dbt import DbtReport, run_dbt
 from warehouse.building.publish import publish
 from warehouse.building.removed_models import drop_removed_models
 from warehouse.building.up_to_date import inputs_of, is_published, note_published
+from warehouse.database import connect
 from warehouse.ledger.compact import compact_closed_days
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
@@ -78,9 +79,7 @@ def prepare(home: Home) -> None:
     Call it while holding the build lock.
     """
     try:
-        with duckdb.connect(home.build_database) as connection:
-            home.build_database.chmod(0o600)
-            connection.execute("set TimeZone = 'UTC'")
+        with connect(home.build_database) as connection:
             drop_removed_models(connection)
             create_sources(connection, home)
             create_names(connection, home)

@@ -4,7 +4,7 @@ import duckdb
 
 from tracking.durable_files import replacing
 from tracking.home import Home
-from warehouse.sources.ledger import literal
+from warehouse.database import attach, connect, literal, quoted
 
 INTERNAL_PREFIX = "int_"
 """Intermediate models stay in the build file; everything else dbt makes is published."""
@@ -16,12 +16,11 @@ def publish(home: Home) -> None:
     Readers of the old file keep it until they close it. Call it while holding the build lock.
     """
     home.warehouse_database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
-    with replacing(home.warehouse_database) as temporary, duckdb.connect(temporary) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach {literal(str(home.build_database))} as build (read_only)")
+    with replacing(home.warehouse_database) as temporary, connect(temporary) as connection:
+        attach(connection, home.build_database, "build")
         connection.execute("create schema ledger")
         for schema, table in _tables(connection):
-            connection.execute(f'create table {schema}."{table}" as from build.{schema}."{table}"')
+            connection.execute(f"create table {schema}.{quoted(table)} as from build.{schema}.{quoted(table)}")
         _create_all(connection, _views(connection) + _table_macros(connection))
         for statement in _comment_statements(connection):
             connection.execute(statement)

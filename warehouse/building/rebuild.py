@@ -8,6 +8,7 @@ import duckdb
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.up_to_date import forget_published
+from warehouse.database import connect, quoted
 
 
 def forget_days(home: Home, days: Sequence[date]) -> int:
@@ -22,12 +23,12 @@ def forget_days(home: Home, days: Sequence[date]) -> int:
     if not home.build_database.exists():
         return 0
     try:
-        with duckdb.connect(home.build_database) as connection:
+        with connect(home.build_database) as connection:
             forget_published(connection)
             relations = _relations_by_day(connection)
             for relation in relations:
                 connection.execute(
-                    f'delete from main."{relation}" where usage_date in (select unnest($days::date[]))',
+                    f"delete from main.{quoted(relation)} where usage_date in (select unnest($days::date[]))",
                     {"days": list(days)},
                 )
             return len(relations)

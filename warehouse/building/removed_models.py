@@ -3,6 +3,7 @@
 import duckdb
 
 from warehouse.building.dbt import model_names
+from warehouse.database import quoted
 
 
 def drop_removed_models(connection: duckdb.DuckDBPyConnection) -> None:
@@ -21,4 +22,4 @@ def drop_removed_models(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     for kind, name, model in relations:
         if not {model, f"int_{model}"} & known:
-            connection.execute(f'drop {kind} main."{name}"')
+            connection.execute(f"drop {kind} main.{quoted(name)}")

@@ -14,6 +14,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.dbt import project_hash
 from warehouse.building.publish import INTERNAL_PREFIX
+from warehouse.database import connect
 
 NOTE = "ledger.int_published"
 CODE = [Path(__file__).with_name(f"{name}.py") for name in ("dbt", "publish")]
@@ -33,8 +34,7 @@ def inputs_of(home: Home, status_date: date | None = None) -> str:
     for part in [*parts, *(file.read_bytes() for file in CODE)]:
         digest.update(f"{part}\0".encode())
     try:
-        with duckdb.connect(home.build_database, read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
+        with connect(home.build_database, read_only=True) as connection:
             for source in _sources(connection):
                 digest.update(f"{source}\0".encode())
     except duckdb.Error as error:
@@ -44,7 +44,7 @@ def inputs_of(home: Home, status_date: date | None = None) -> str:
 
 def is_published(home: Home, inputs: str) -> bool:
     """Whether the published file is there, and the one that was made from these inputs."""
-    with duckdb.connect(home.build_database, read_only=True) as connection:
+    with connect(home.build_database, read_only=True) as connection:
         try:
             noted = connection.execute(f"select inputs, file from {NOTE}").fetchone()
         except duckdb.CatalogException:
@@ -54,7 +54,7 @@ def is_published(home: Home, inputs: str) -> bool:
 
 def note_published(home: Home, inputs: str) -> None:
     """Remember that the published file was made from these inputs. Call it while holding the build lock."""
-    with duckdb.connect(home.build_database) as connection:
+    with connect(home.build_database) as connection:
         connection.execute(
             f"create or replace table {NOTE} as select $1 as inputs, $2 as file", [inputs, _identity(home)]
         )

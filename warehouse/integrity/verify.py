@@ -17,6 +17,7 @@ import duckdb
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
+from warehouse.database import connect
 from warehouse.integrity.findings import Finding, Findings
 from warehouse.integrity.verify_files import (
     note_leftovers,
@@ -140,7 +141,7 @@ def _verify_reports(home: Home, findings: Findings) -> None:
             for proof in prove(published):
                 findings.differs(home.warehouse_database, f"sum of {proof.cut}", proof.ledger, proof.sums)
             days = dict(_days(published))
-        with duckdb.connect() as connection:
+        with connect() as connection:
             create_sources(connection, home)
             now = dict(_days(connection))
     except (LedgerError, duckdb.Error) as error:

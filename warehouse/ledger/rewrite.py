@@ -21,11 +21,11 @@ import polars as pl
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
+from warehouse.database import connect, literal, parquet_files
 from warehouse.ledger.footer import KEY, Provenance
 from warehouse.ledger.manifest import Conflict, Manifest, Segment, Stretch, segment_file
 from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA, duckdb_type
 from warehouse.ledger.segments import ORDER, TOTALS, exact_totals, sha256_of, write_durably
-from warehouse.sources.ledger import literal, unglobbed
 
 MEMORY_LIMIT = "1GB"
 PROMPT_ROW_GROUP = 2048
@@ -149,10 +149,7 @@ def _sorter(home: Home) -> Generator[duckdb.DuckDBPyConnection, None, None]:
     spill = Path(tempfile.mkdtemp(prefix=SPILL_PREFIX, suffix=".tmp", dir=home.root))
     try:
         # One thread sorts 4 GB of prompts in 12 s within 1.1 GB; two need more memory, and are no faster.
-        with duckdb.connect(
-            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill), "threads": 1}
-        ) as connection:
-            connection.execute("set TimeZone = 'UTC'")
+        with connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill), "threads": 1}) as connection:
             yield connection
     finally:
         shutil.rmtree(spill, ignore_errors=True)
@@ -168,7 +165,7 @@ def usage_relation(home: Home, segments: Iterable[Segment]) -> str:
     unknown = {name for file in files for name in pl.read_parquet_schema(file)} - set(USAGE_SCHEMA.names())
     if unknown:
         raise LedgerError(f"segments hold the column {min(unknown)}, which this version does not know")
-    return f"({_no_rows(USAGE_SCHEMA)} union all by name select * from {_files(files)})"
+    return f"({_no_rows(USAGE_SCHEMA)} union all by name select * from {parquet_files(files, filename=True)})"
 
 
 def _usage_query(home: Home, segments: Iterable[Segment], rewriting: Rewriting) -> str:
@@ -180,7 +177,7 @@ def _usage_query(home: Home, segments: Iterable[Segment], rewriting: Rewriting) 
 
 
 def _prompts_query(home: Home, segments: Iterable[Segment], where: str) -> str:
-    files = _files(home.prompts / segment.file for segment in segments if segment.prompts)
+    files = parquet_files(home.prompts / segment.file for segment in segments if segment.prompts)
     columns = ", ".join(PROMPT_SCHEMA.names())
     return f"select {columns} from {files} where {where}"
 
@@ -189,11 +186,6 @@ def _no_rows(schema: pl.Schema) -> str:
     """A relation with the types of `schema`: what an older segment lacks is NULL of the right type."""
     columns = ", ".join(f"null::{duckdb_type(kind)} as {name}" for name, kind in schema.items())
     return f"select {columns} where false"
-
-
-def _files(paths: Iterable[Path]) -> str:
-    names = ", ".join(literal(unglobbed(str(path))) for path in paths)
-    return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false, filename = true)"
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, option: str) -> None:

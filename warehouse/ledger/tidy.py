@@ -16,11 +16,11 @@ import duckdb
 from tracking.durable_files import sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.database import attach, connect
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Manifest, Retired, Segment, Stretch
 from warehouse.ledger.rewrite import SPILL_PREFIX
 from warehouse.locks import sealing
-from warehouse.sources.ledger import literal
 
 GRACE = timedelta(minutes=15)
 
@@ -123,8 +123,8 @@ def _named_by_reports(home: Home) -> set[str]:
     named: set[str] = set()
     for database in (home.warehouse_database, home.build_database):
         if database.exists():
-            with duckdb.connect() as connection:
-                connection.execute(f"attach {literal(str(database))} as reports (read_only)")
+            with connect() as connection:
+                attach(connection, database, "reports")
                 views = connection.execute(
                     "select sql from duckdb_views() where database_name = 'reports' and schema_name = 'ledger'"
                 ).fetchall()

@@ -21,6 +21,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.building.build import rebuild_from_nothing
+from warehouse.database import connect
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.overwrite import blank_sealed_lines
 from warehouse.ledger.rewrite import Rewriting, rewrite, usage_relation
@@ -176,7 +177,7 @@ def _rows_by_file(home: Home, segments: list[Segment], person: Person) -> dict[s
     if not with_rows:
         return {}
     try:
-        with duckdb.connect() as connection:
+        with connect() as connection:
             found = connection.execute(
                 f"select filename, count(*) from {usage_relation(home, with_rows)}"
                 f" where {person.condition()} group by filename"

@@ -4,10 +4,10 @@ import json
 import re
 from dataclasses import dataclass
 
+from warehouse.database import literal
 from warehouse.ledger.overwrite import Fields
 from warehouse.privacy.kept_lines import Entry, raw_text, with_raw_text, without_prompt
 from warehouse.privacy.search import written_forms
-from warehouse.sources.ledger import literal
 
 FORGOTTEN = ("prompt_hmac", "prompt_prefix_hmac", "trace_id")
 """Columns that become NULL in rows that name the user: hashes of what they wrote, and the way into other systems."""

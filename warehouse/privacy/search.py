@@ -21,7 +21,7 @@ import polars as pl
 
 from tracking.home import Home
 from tracking.journal.writer import decode_line
-from warehouse.sources.ledger import literal
+from warehouse.database import attach, connect, quoted
 
 LONG_ENOUGH = 6
 
@@ -95,8 +95,8 @@ class Canary:
 
     def _duckdb(self, file: Path) -> Mapping[str, int]:
         counts: dict[str, int] = {}
-        with duckdb.connect() as connection:
-            connection.execute(f"attach {literal(str(file))} as searched (read_only)")
+        with connect() as connection:
+            attach(connection, file, "searched")
             columns = connection.execute(
                 "select schema_name, table_name, column_name from duckdb_columns()"
                 " inner join duckdb_tables() using (database_name, schema_name, table_name)"
@@ -104,9 +104,8 @@ class Canary:
                 [list(TEXTLESS)],
             ).fetchall()
             for schema, table, column in columns:
-                query = (
-                    f'select count(*) from searched."{schema}"."{table}" where regexp_matches("{column}"::varchar, ?)'
-                )
+                relation = f"searched.{quoted(schema)}.{quoted(table)}"
+                query = f"select count(*) from {relation} where regexp_matches({quoted(column)}::varchar, ?)"
                 counts[f"{table}.{column}"] = connection.execute(query, [self._engine_value]).fetchall()[0][0]
         return counts
 

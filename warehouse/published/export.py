@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 
 from tracking.errors import ArgumentError
+from warehouse.database import literal, quoted
 from warehouse.published.named_files import refuse_existing, writing
-from warehouse.sources.ledger import literal
 
 
 class ExportFormat(StrEnum):
@@ -46,7 +46,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, kind: E
     # On a line of its own: the query may end in a comment.
     selected = f"({query.strip().rstrip(';')}\n)"
     columns = connection.execute(f"describe from {selected}").fetchall()
-    names = [_quoted(name) for name, *_ in columns]
+    names = [quoted(name) for name, *_ in columns]
     exact = [
         f"{name}::decimal(38, 0) as {name}" if column[1] in WIDE_INTEGERS else name
         for name, column in zip(names, columns, strict=True)
@@ -57,7 +57,3 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, kind: E
     )
     (rows,) = connection.fetchall()[0]
     return rows
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import duckdb
 
+from warehouse.database import quoted
+
 MEASURES = ("requests", "token_count", "cost_usd", "micro_usd", "unpriced_requests")
 """What every cut carries; a relation with all of them is a cut of the ledger."""
 
@@ -39,7 +41,7 @@ def prove(connection: duckdb.DuckDBPyConnection) -> list[CutProof]:
         """,
         {"measures": list(MEASURES), "needed": len(MEASURES)},
     ).fetchall()
-    return [CutProof(cut, *_sums(connection, f'main."{cut}"'), ledger) for (cut,) in cuts]
+    return [CutProof(cut, *_sums(connection, f"main.{quoted(cut)}"), ledger) for (cut,) in cuts]
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, Sums]:

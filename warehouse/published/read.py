@@ -1,6 +1,5 @@
 """Reading the published warehouse, read-only and without ever waiting."""
 
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.sources.ledger import literal
+from warehouse.database import attach, connect, unescaped
 
 
 @contextmanager
@@ -25,15 +24,14 @@ def open_warehouse(home: Home) -> Generator[duckdb.DuckDBPyConnection, None, Non
     """
     if not home.warehouse_database.exists():
         raise LedgerError(f"home {home.root} has no published warehouse yet: run `llm-cost build`")
-    with duckdb.connect() as connection:
+    with connect() as connection:
         try:
-            connection.execute(f"attach {literal(str(home.warehouse_database))} as warehouse (read_only)")
+            attach(connection, home.warehouse_database, "warehouse")
             connection.execute("use warehouse")
         except duckdb.Error as error:
             raise LedgerError(
                 f"{home.warehouse_database} cannot be read: {error}; `llm-cost build` renews it"
             ) from error
-        connection.execute("set TimeZone = 'UTC'")
         place = _place_of_segments(connection)
         if place is not None and not (place.exists() and place.samefile(home.usage)):
             raise LedgerError(
@@ -55,4 +53,4 @@ def _place_of_segments(connection: duckdb.DuckDBPyConnection) -> Path | None:
     ).fetchone()
     if row is None or not row[0]:
         return None
-    return Path(re.sub(r"\[([*?\[])\]", r"\1", row[0].replace("''", "'")))
+    return Path(unescaped(row[0].replace("''", "'")))

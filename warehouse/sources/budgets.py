@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.sources.ledger import create_table
+from warehouse.database import create_table
 
 FILE = "budgets.toml"
 PLACES = 12

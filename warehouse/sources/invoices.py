@@ -9,8 +9,8 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from warehouse.database import create_table
 from warehouse.sources.invoice_files import Invoice, Line, read_invoice
-from warehouse.sources.ledger import create_table
 
 FOLDER = "invoices"
 SUFFIXES = (".csv", ".json")

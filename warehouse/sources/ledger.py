@@ -2,9 +2,8 @@
 `ledger.segments`, and what was odd about them as `ledger.conflicts` and `ledger.quarantined`."""
 
 import hashlib
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple
 from decimal import Decimal, localcontext
 
@@ -13,6 +12,7 @@ import duckdb
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
+from warehouse.database import create_table, parquet_files
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
 
@@ -63,37 +63,11 @@ def _refuse_unknown_timezone(connection: duckdb.DuckDBPyConnection, home: Home) 
         raise LedgerError(f"{home.ledger_toml}: reporting_timezone is {timezone!r}, which DuckDB does not know")
 
 
-def create_table(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
-) -> None:
-    """Create or replace a table of schema `ledger` with these columns (name to DuckDB type) and rows."""
-    typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    connection.execute(f"create or replace table ledger.{name} ({typed})")
-    insert_rows(connection, name, columns, rows)
-
-
-def insert_rows(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
-) -> None:
-    """Add rows to a table of schema `ledger` that has these columns."""
-    if rows:
-        # A list a column: 2,700 rows take 0.05 s, one by one 1 s.
-        lists = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
-        connection.execute(
-            f"insert into ledger.{name} select {lists}", [list(values) for values in zip(*rows, strict=True)]
-        )
-
-
 def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
     """All live rows. The empty table gives the types, and the columns that older segments lack."""
-    files = [literal(unglobbed(str(home.usage / segment.file))) for segment in segments]
+    files = [home.usage / segment.file for segment in segments]
     empty = "select * from ledger.usage_columns"
-    if not files:
-        return empty
-    return (
-        f"{empty} union all by name select * from read_parquet([{', '.join(files)}], "
-        "union_by_name = true, hive_partitioning = false)"
-    )
+    return f"{empty} union all by name select * from {parquet_files(files)}" if files else empty
 
 
 def _by_day(segments: Iterable[Segment], timezone: str) -> list[tuple[object, ...]]:
@@ -121,13 +95,3 @@ def _fingerprint(live: list[Segment], timezone: str) -> str:
     """Changes whenever what a report says of the day could: its files, or the zone reports are in."""
     parts = [timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in live)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def unglobbed(path: str) -> str:
-    """A path DuckDB takes for that one file, whatever the home is called."""
-    return re.sub(r"[*?\[]", r"[\g<0>]", path)
-
-
-def literal(text: str) -> str:
-    """A text as SQL."""
-    return "'" + text.replace("'", "''") + "'"

@@ -13,7 +13,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.sources.ledger import create_table
+from warehouse.database import create_table
 
 NAME = "name"
 TENANT = "tenant"

@@ -19,7 +19,7 @@ from tracking.pricing.catalogue import CataloguedModel
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
-from warehouse.sources.ledger import create_table
+from warehouse.database import create_table
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """From when a price holds that nobody dated."""

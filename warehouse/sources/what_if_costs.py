@@ -18,10 +18,10 @@ from tracking import CostCalculator
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.pricing.overrides import PriceOverrides
+from warehouse.database import insert_rows, parquet_files
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
 from warehouse.sources.candidates import Candidate, candidates
-from warehouse.sources.ledger import insert_rows
 from warehouse.sources.scenarios import COSTS, on_other_model, on_own_model, priced_calls
 
 ROWS_AT_ONCE = 500_000
@@ -179,4 +179,4 @@ def _keep(connection: duckdb.DuckDBPyConnection, home: Home, costs: Iterable[pl.
     with TemporaryDirectory(dir=home.root) as directory:
         file = Path(directory) / "costs.parquet"
         pl.concat(costs).write_parquet(file)
-        connection.execute("insert into ledger.what_if_costs by name from read_parquet(?)", [str(file)])
+        connection.execute(f"insert into ledger.what_if_costs by name from {parquet_files([file])}")
