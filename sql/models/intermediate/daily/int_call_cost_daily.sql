@@ -1,7 +1,7 @@
 -- How much single calls on one model cost, as histograms.
 with
 
-{{ changed_calls() }},
+{{ standing_calls() }},
 
 bucketed as (
 
@@ -10,7 +10,7 @@ bucketed as (
         provider,
         llm,
         request_type,
-        {{ log_bucket('corrected_cost_usd * 1000000000000') }} as bucket,
+        {{ log_bucket('standing_cost_usd * 1000000000000') }} as bucket,
         day_fingerprint,
         {{ sum_count('1') }} as requests
     from calls

@@ -1,7 +1,7 @@
 -- Each day's costliest calls, few enough to keep.
 with
 
-{{ changed_calls() }},
+{{ standing_calls() }},
 
 histograms as (
 
@@ -47,7 +47,7 @@ dear_calls as (
             and calls.provider = bounds.provider
             and calls.llm is not distinct from bounds.llm
             and calls.request_type = bounds.request_type
-    where coalesce({{ log_bucket('calls.corrected_cost_usd * 1000000000000') }}, -1) >= bounds.least_bucket
+    where coalesce({{ log_bucket('calls.standing_cost_usd * 1000000000000') }}, -1) >= bounds.least_bucket
 
 ),
 
@@ -65,16 +65,16 @@ costliest as (
         provider,
         llm,
         request_type,
-        input_tokens,
-        output_tokens,
-        corrected_cost_usd as cost_usd,
+        standing_input_tokens as input_tokens,
+        standing_output_tokens as output_tokens,
+        standing_cost_usd as cost_usd,
         day_fingerprint
     from dear_calls
     qualify
         row_number()
             over (
                 partition by usage_date, provider, llm, request_type
-                order by coalesce(corrected_cost_usd, 0) desc, record_id asc
+                order by coalesce(standing_cost_usd, 0) desc, record_id asc
             )
         <= 20
 

@@ -1,6 +1,6 @@
 with
 
-{{ changed_calls() }},
+{{ standing_calls() }},
 
 measures as (
 
@@ -19,7 +19,7 @@ timed as (
         calls.provider,
         calls.llm,
         calls.request_type,
-        calls.corrected_status as status,
+        calls.standing_status as status,
         calls.output_tokens,
         measures.measure,
         case measures.measure when 'latency_ms' then calls.latency_ms else calls.ttft_ms end as milliseconds

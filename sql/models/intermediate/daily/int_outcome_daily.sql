@@ -1,24 +1,7 @@
 -- What became of each call and whether it was paid for in vain.
 with
 
-{{ changed_rows() }},
-
-{{ changed_corrections() }},
-
-corrected_calls as (
-
-    select
-        record_id,
-        status,
-        error_type,
-        {{ is_retry() }} as is_retry
-    from {{ ref('stg_usage') }}
-    where
-        charge_class = 'usage'
-        and {{ in_changed_days('usage_date') }}
-        and record_id in (select corrected.corrects_record_id from corrected)
-
-),
+{{ rows_of_standing_calls() }},
 
 tried_again as (
 
@@ -45,11 +28,11 @@ repeating_calls as (
 
     select
         usage_rows.*,
-        coalesce(corrected.status, usage_rows.status) = 'ok' as is_answered
+        {{ standing_word('status', 'usage_rows') }} = 'ok' as is_answered
     from {{ ref('stg_usage') }} as usage_rows
     inner join repeated_prompts
         on {{ row_hash(['usage_rows.usage_date', 'usage_rows.prompt_hmac']) }} = repeated_prompts.prompt_hash
-    left join corrected on usage_rows.record_id = corrected.corrects_record_id
+    left join corrected on usage_rows.record_id = corrected.call_id
     where
         usage_rows.charge_class = 'usage'
         and usage_rows.prompt_hmac is not null
@@ -77,47 +60,24 @@ duplicates as (
 ),
 
 -- Corrections count with the call they correct, so that the model holds the ledger once.
-rows_of_calls as (
-
-    select
-        changed_rows.*,
-        coalesce(changed_rows.corrects_record_id, changed_rows.record_id) as call_id,
-        coalesce(corrected_calls.status, changed_rows.status) as first_status,
-        case when changed_rows.charge_class = 'usage' then changed_rows.error_type else corrected_calls.error_type end
-            as call_error_type,
-        case
-            when changed_rows.charge_class = 'usage' then {{ is_retry('changed_rows') }}
-            else coalesce(corrected_calls.is_retry, false)
-        end as is_retry
-    from changed_rows
-    left join corrected_calls on changed_rows.corrects_record_id = corrected_calls.record_id
-
-),
-
-standing as (
-
-    select
-        rows_of_calls.*,
-        coalesce(corrected.status, rows_of_calls.first_status) as standing_status
-    from rows_of_calls
-    left join corrected on rows_of_calls.call_id = corrected.corrects_record_id
-
-),
-
 judged as (
 
     select
-        standing.*,
+        rows_of_calls.*,
         case
-            when standing.standing_status = 'error' then 'failed'
-            when standing.standing_status = 'partial' then 'partial'
+            when rows_of_calls.standing_status = 'error' then 'failed'
+            when rows_of_calls.standing_status = 'partial' then 'partial'
             when tried_again.record_id is not null then 'retried'
             when duplicates.record_id is not null then 'duplicate'
             else 'none'
         end as waste
-    from standing
-    left join tried_again on standing.call_id = tried_again.record_id and standing.usage_date = tried_again.usage_date
-    left join duplicates on standing.call_id = duplicates.record_id and standing.usage_date = duplicates.usage_date
+    from rows_of_calls
+    left join
+        tried_again
+        on rows_of_calls.call_id = tried_again.record_id and rows_of_calls.usage_date = tried_again.usage_date
+    left join
+        duplicates
+        on rows_of_calls.call_id = duplicates.record_id and rows_of_calls.usage_date = duplicates.usage_date
 
 ),
 
@@ -130,7 +90,7 @@ aggregated as (
         llm,
         request_type,
         standing_status as status,
-        case when standing_status = 'error' then call_error_type end as error_type,
+        case when standing_status = 'error' then standing_error_type end as error_type,
         waste,
         is_retry,
         day_fingerprint,

@@ -1,7 +1,7 @@
 -- How much single calls for one thing cost, as histograms.
 with
 
-{{ changed_calls() }},
+{{ standing_calls() }},
 
 bucketed as (
 
@@ -12,8 +12,8 @@ bucketed as (
         trackable_root_type,
         trackable_root_id,
         request_type,
-        corrected_status as status,
-        {{ log_bucket('corrected_cost_usd * 1000000000000') }} as bucket,
+        standing_status as status,
+        {{ log_bucket('standing_cost_usd * 1000000000000') }} as bucket,
         day_fingerprint,
         {{ sum_count('1') }} as requests,
         {{ sum_count('case when is_retry then 1 else 0 end') }} as retry_requests

@@ -1,6 +1,6 @@
 with
 
-{{ changed_calls() }},
+{{ standing_calls() }},
 
 measures as (
 
@@ -23,8 +23,8 @@ sizes as (
         measures.measure,
         case measures.measure
             when 'prompt_chars' then calls.prompt_chars
-            when 'input_tokens' then calls.corrected_input_tokens
-            else calls.corrected_output_tokens
+            when 'input_tokens' then calls.standing_input_tokens
+            else calls.standing_output_tokens
         end as size
     from calls
     cross join measures

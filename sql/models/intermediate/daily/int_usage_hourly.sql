@@ -1,38 +1,14 @@
 with
 
-{{ changed_rows() }},
-
-{{ changed_corrections() }},
+{{ rows_of_standing_calls() }},
 
 timed_rows as (
 
     select
         *,
-        coalesce(corrects_record_id, record_id) as call_id,
         {{ local_hour('occurred_at', var('reporting_timezone')) }} as reporting_hour,
         case when requests = 1 then {{ milliseconds_between('occurred_at', 'recorded_at') }} end as lag_ms
-    from changed_rows
-
-),
-
--- A call is as its last correction says, its own row included.
-last_corrections as (
-
-    select
-        corrects_record_id,
-        pricing_status
-    from corrections
-    qualify row_number() over (partition by corrects_record_id order by recorded_at desc, record_id desc) = 1
-
-),
-
-standing_rows as (
-
-    select
-        timed_rows.*,
-        coalesce(last_corrections.pricing_status, timed_rows.pricing_status) as standing_pricing_status
-    from timed_rows
-    left join last_corrections on timed_rows.call_id = last_corrections.corrects_record_id
+    from rows_of_calls
 
 ),
 
@@ -56,7 +32,7 @@ aggregated as (
         min(lag_ms) as least_lag_ms,
         max(lag_ms) as greatest_lag_ms,
         {{ sum_measures() }}
-    from standing_rows
+    from timed_rows
     group by all
 
 )
