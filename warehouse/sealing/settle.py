@@ -1,15 +1,16 @@
 """Which rows count: a record once, an event by its most complete row, a reused id by every row.
 
-Same event, same attribution, every counter at least the earlier one's: the later row supersedes the earlier
-(a stream's final answer after its partial one). Superseding a row that is already sealed is a correction, so a
-segment is never wrong. Anything else under one key is a reused id: both rows count, as a conflict.
+Same event, same attribution, every counter at least the earlier one's: the later row supersedes the earlier. Where one
+of them is a stream that broke off, neither order nor clocks decide: its final answer stands, whenever it was recorded,
+and of two partial ones the more complete. Superseding a row that is already sealed is a correction, so a segment is
+never wrong. Anything else under one key is a reused id: both rows count, as a conflict.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import localcontext
 from typing import Any
 
@@ -24,6 +25,10 @@ from warehouse.ledger.manifest import Conflict
 from warehouse.ledger.schema import USAGE_SCHEMA
 
 Row = dict[str, Any]
+
+PARTIAL = "partial"
+MOMENT = timedelta(microseconds=1)
+"""The least by which instants of the ledger differ."""
 
 ATTRIBUTION = (
     "user_id",
@@ -123,16 +128,30 @@ def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
 def _settle_one(row: Row, rivals: list[_Standing], outcome: _Outcome) -> None:
     at: datetime = row["recorded_at"]
     kin = [rival for rival in rivals if all(rival.row[name] == row[name] for name in ATTRIBUTION)]
-    if any(at <= rival.recorded_at and _covers(rival.counts, row) for rival in kin):
+    if any(_replaces(rival.counts, row, is_later=rival.recorded_at >= at) for rival in kin):
         outcome.dropped.add(row["record_id"])
         return
-    covered = [rival for rival in kin if at >= rival.recorded_at and _covers(row, rival.counts)]
-    if covered:
-        _supersede(max(covered, key=_completeness), row, outcome)
+    replaced = [rival for rival in kin if _replaces(row, rival.counts, is_later=at >= rival.recorded_at)]
+    if replaced:
+        _supersede(max(replaced, key=_completeness), row, outcome)
         return
     if rivals:
         outcome.conflicts.append(Conflict(row["event_key"], row["record_id"]))
     rivals.append(_Standing(row, row, at, sealed=False))
+
+
+def _replaces(one: Row, other: Row, *, is_later: bool) -> bool:
+    """Whether an event stands at `one`, of two rows of it that agree on whose it is."""
+    if one["cost_usd"] is None and other["cost_usd"] is not None:
+        return False  # no price is lost
+    partial, other_partial = one["status"] == PARTIAL, other["status"] == PARTIAL
+    if partial and other_partial:
+        return _covers(one, other) and (is_later or not _covers(other, one))
+    if partial or other_partial:
+        # The estimate of a stream that broke off may be more than was used in the end.
+        is_estimate = other["pricing_status"] != "priced"
+        return other_partial and (is_estimate or _covers(one, other) or _covers(other, one))
+    return is_later and _covers(one, other)
 
 
 def _completeness(rival: _Standing) -> tuple[object, ...]:
@@ -141,24 +160,22 @@ def _completeness(rival: _Standing) -> tuple[object, ...]:
     return (*(-1 if measure is None else measure for measure in measures), rival.recorded_at)
 
 
-def _covers(later: Row, earlier: Row) -> bool:
-    """Every counter at least the earlier one's, and no price lost."""
-    if later["cost_usd"] is None and earlier["cost_usd"] is not None:
-        return False
-    return _at_least(
-        {name: later[name] for name in COUNTERS}, {name: earlier[name] for name in COUNTERS}
-    ) and _at_least(units_from_json(later["other_units"]), units_from_json(earlier["other_units"]))
-
-
-def _at_least(later: Row, earlier: Row) -> bool:
-    return all(
-        count is None or (later.get(name) is not None and later[name] >= count) for name, count in earlier.items()
+def _covers(one: Row, other: Row) -> bool:
+    """Every counter at least the other one's."""
+    return _at_least({name: one[name] for name in COUNTERS}, {name: other[name] for name in COUNTERS}) and _at_least(
+        units_from_json(one["other_units"]), units_from_json(other["other_units"])
     )
+
+
+def _at_least(one: Row, other: Row) -> bool:
+    return all(count is None or (one.get(name) is not None and one[name] >= count) for name, count in other.items())
 
 
 def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
     if rival.sealed:
         outcome.dropped.add(row["record_id"])
+        # What was last said counts: after a clock that stepped back it is later all the same.
+        row = {**row, "recorded_at": max(row["recorded_at"], rival.recorded_at + MOMENT)}
         outcome.corrections.append(_correction(rival, row))
     else:
         outcome.dropped.add(rival.row["record_id"])

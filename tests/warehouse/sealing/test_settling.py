@@ -1,7 +1,7 @@
 """Settling: a record counts once, an event by its most complete row, a reused id by every row; however it is cut."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -16,6 +16,7 @@ from ledgers import NOON, body, record, visible
 from tracking import CostTracker, LLMUsageRecord
 from tracking.home import Home
 from tracking.money import to_micro_usd
+from warehouse.ledger.corrections import standing_calls
 from warehouse.ledger.manifest import Conflict, Manifest
 from warehouse.ledger.schema import USAGE_SCHEMA
 from warehouse.sealing.seal import seal
@@ -35,6 +36,8 @@ class Delivery:
     output_tokens: int | None
     priced: bool = True
     searches: int | None = None
+    status: str = "ok"
+    estimated: bool = False
 
     @property
     def cost(self) -> Decimal | None:
@@ -47,7 +50,7 @@ class Delivery:
     @property
     def record_id(self) -> str:
         """Event and usage, as `tracking.rows.identity` makes it."""
-        return f"{self.event}:{self.input_tokens}:{self.output_tokens}:{self.searches}"
+        return f"{self.event}:{self.input_tokens}:{self.output_tokens}:{self.searches}:{self.status}"
 
     def row(self, recorded: int) -> dict[str, Any]:
         known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
@@ -69,7 +72,8 @@ class Delivery:
             other_units=None if self.searches is None else f'{{"web_searches":{self.searches}}}',
             cost_usd=cost,
             micro_usd=None if cost is None else to_micro_usd(cost),
-            pricing_status="unpriced" if cost is None else "priced",
+            pricing_status="unpriced" if cost is None else "estimated" if self.estimated else "priced",
+            status=self.status,
         )
         return made.model_dump() | {"usage_date": NOON.date(), "prompt": None}
 
@@ -217,6 +221,62 @@ def test_a_growing_stream_counts_once_and_complete_in_whatever_order_it_is_seale
     assert ledger.conflicts == []
 
 
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=5),
+    clocks=st.lists(st.integers(0, 6), min_size=6, max_size=6),
+    fewer=st.integers(0, 3),
+    data=st.data(),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_a_partial_row_covers_never_adds_whatever_the_order_or_the_clock(
+    steps: list[tuple[int, int]], clocks: list[int], fewer: int, data: st.DataObject
+) -> None:
+    """The final row was recorded first, or by a clock that stepped back: it counted beside its own partial one.
+
+    An estimate may have been of more than was used in the end.
+    """
+    totals = [tuple(map(sum, zip(*steps[: count + 1], strict=True))) for count in range(len(steps))]
+    *snapshots, last = (Delivery("e", "ann", *total, status="partial", estimated=fewer > 0) for total in totals)
+    final = replace(last, status="ok", estimated=False, output_tokens=max((last.output_tokens or 0) - fewer, 0))
+    rows = [each.row(clock) for each, clock in zip([*snapshots, last, final], clocks, strict=False)]
+    order = data.draw(st.permutations(rows))
+    ledger = Ledger()
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        ledger.seal(order[:size])
+        order = order[size:]
+    tokens = (final.input_tokens or 0) + (final.output_tokens or 0)
+    assert ledger.totals() == {("e", "ann"): (1, 0, final.input_tokens, final.output_tokens, tokens, final.cost, 0)}
+    assert ledger.conflicts == []
+    (call,) = standing_calls(ledger.rows.drop("prompt")).to_dicts()
+    assert call["status"] == "ok"
+
+
+@pytest.mark.parametrize("final_first", [False, True])
+@pytest.mark.parametrize("seal_between", [False, True])
+@pytest.mark.parametrize("input_tokens", [None, 1], ids=["unpriced", "priced"])
+def test_a_final_row_stands_before_an_estimate_that_counts_other_things(
+    final_first: bool, seal_between: bool, input_tokens: int | None
+) -> None:
+    """A stream that broke off may say nothing of its input; its output is an estimate, here of too much."""
+    estimate = Delivery("e", "ann", input_tokens, 12, status="partial", estimated=True).row(0)
+    final = Delivery("e", "ann", 10, 9)
+    rows = [final.row(1), estimate] if final_first else [estimate, final.row(1)]
+    ledger = Ledger()
+    for batch in [[rows[0]], [rows[1]]] if seal_between else [rows]:
+        ledger.seal(batch)
+    assert ledger.totals() == by_the_rule([final])
+    assert ledger.conflicts == []
+
+
+def test_a_final_answer_that_cannot_be_priced_takes_no_price_away() -> None:
+    ledger = Ledger()
+    ledger.seal([Delivery("e", "ann", 10, 9, status="partial").row(0)])
+    ledger.seal([Delivery("e", "ann", 10, 8, priced=False).row(1)])
+    assert ledger.rows["cost_usd"].null_count() == 1
+    assert len(ledger.conflicts) == 1
+
+
 @given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_delivering_everything_again_adds_nothing(sequence: list[Delivery], cuts: list[int]) -> None:
@@ -322,6 +382,18 @@ def test_the_applications_decimal_context_does_not_round_corrections() -> None:
         ledger.seal(rows[:1])
         ledger.seal(rows[1:])
     assert ledger.rows["cost_usd"].sum() == second.cost
+
+
+@pytest.mark.parametrize("seal_between", [False, True])
+def test_a_final_answer_recorded_before_its_partial_one_counts_alone(home: Path, seal_between: bool) -> None:
+    with CostTracker(home) as tracker:
+        final = record(tracker, body(1000, 250, id="chatcmpl-1"))
+        if seal_between:
+            seal(tracker.home)
+        record(tracker, body(1000, 10, id="chatcmpl-1"), status="partial")
+        report = seal(tracker.home)
+    assert (report.superseded, report.conflicts) == (1, 0)
+    assert [row["record_id"] for row in visible(home)] == [final.record_id]
 
 
 @pytest.mark.parametrize("seal_between", [False, True])
