@@ -9,7 +9,7 @@ reads the same totals and misses the parts. Only one that reads other totals tha
 way to it: those are not billed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -163,20 +163,37 @@ class CompiledExtractors:
         return "; or ".join(dict.fromkeys(f"{need} missing" for need in needs))
 
 
-def compile_extractors(provider: "Provider", openai: "Provider", dialect: str | None = None) -> CompiledExtractors:
+FOR_ANYONE = {
+    "openai": ("chat", "responses", "realtime", "images", "embeddings"),
+    "anthropic": ("default",),
+    "google": ("default",),
+    "aws": ("default",),
+    "cohere": ("default",),
+}
+"""The interfaces that hosts unknown to the catalogue answer by, as their makers' extractors read them."""
+
+
+def compile_extractors(
+    provider: str, find: "Callable[[str], Provider | None]", dialect: str | None = None
+) -> CompiledExtractors:
     """A provider's extractors, ours, and OpenAI's chat completions where it has none for these: all speak them too."""
     if dialect == LITELLM:
         return CompiledExtractors(
-            provider.id, [*OWN_EXTRACTORS[LITELLM], *_of_openai(openai, "responses", "embeddings", "images")]
+            provider, [*OWN_EXTRACTORS[LITELLM], *_of(find, "openai", "responses", "embeddings", "images")]
         )
-    extractors: list[Extractor] = [*(provider.extractors or ()), *OWN_EXTRACTORS.get(provider.id, ())]
+    if (known := find(provider)) is None:
+        return CompiledExtractors(
+            provider, [each for named in FOR_ANYONE.items() for each in _of(find, named[0], *named[1])]
+        )
+    extractors: list[Extractor] = [*(known.extractors or ()), *OWN_EXTRACTORS.get(provider, ())]
     if not any(mapping.path == "prompt_tokens" for extractor in extractors for mapping in extractor.mappings):
-        extractors += _of_openai(openai, "chat", "embeddings")
-    return CompiledExtractors(provider.id, extractors)
+        extractors += _of(find, "openai", "chat", "embeddings")
+    return CompiledExtractors(provider, extractors)
 
 
-def _of_openai(openai: "Provider", *flavors: str) -> "list[UsageExtractor]":
-    return [extractor for extractor in openai.extractors or () if extractor.api_flavor in flavors]
+def _of(find: "Callable[[str], Provider | None]", provider: str, *flavors: str) -> "list[UsageExtractor]":
+    found = find(provider)
+    return [each for each in (found and found.extractors) or () if each.api_flavor in flavors]
 
 
 def _steps(path: Any) -> list[Any]:

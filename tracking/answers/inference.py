@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tracking.answers.extractors import CompiledExtractors, compile_extractors
 from tracking.answers.fields import Fields, fields_of, text_in
 from tracking.errors import ArgumentError
-from tracking.providers import find_provider, provider_of_model, snapshot
+from tracking.providers import find_provider, provider_named, provider_of_model, snapshot
 
 if TYPE_CHECKING:
     pass
@@ -52,11 +52,7 @@ _known_from: object = None
 
 
 def extractors_of(provider: str, dialect: str | None = None) -> CompiledExtractors:
-    """The compiled extractors of a provider, by its id or any of its usual names.
-
-    Raises:
-        ArgumentError: the catalogue does not know it.
-    """
+    """The compiled extractors of a provider, by its id or any name people use for it, or of one no catalogue knows."""
     global _known, _known_from
     prices = snapshot()
     if prices is not _known_from:
@@ -64,11 +60,9 @@ def extractors_of(provider: str, dialect: str | None = None) -> CompiledExtracto
         _providers_of.cache_clear()
     compiled = _known.get((provider, dialect))
     if compiled is None:
-        found, openai = find_provider(provider), find_provider("openai")
-        if found is None or openai is None:
-            raise ArgumentError("provider", f"{provider!r} is not in the catalogue")
-        compiled = _known.get((found.id, dialect)) or compile_extractors(found, openai, dialect)
-        _known[found.id, dialect] = compiled
+        known = provider_named(provider)
+        compiled = _known.get((known, dialect)) or compile_extractors(known, find_provider, dialect)
+        _known[known, dialect] = compiled
         if len(_known) < 4096:
             _known[provider, dialect] = compiled
     return compiled

@@ -11,6 +11,7 @@ from tracking.answers.text import text_of
 from tracking.answers.wrappers import stream_of
 from tracking.assumptions import Assumption
 from tracking.errors import ArgumentError
+from tracking.providers import provider_named
 from tracking.terms import terms_of_tier
 from tracking.usage import Usage
 
@@ -27,12 +28,12 @@ def _no_text() -> str | None:
 class LLMResponse:
     """One answer: who gave it, what it used, what it said.
 
-    `usage` may be given as a mapping of the same names. `created` is an aware instant. `status` is
-    "ok", "partial" (a stream that broke off) or "error" (a call that failed: mostly without usage, and so no cost).
-    `estimated` says that counts are worked out from the text of a stream without final usage. `provider_cost` is what
-    the provider itself says it cost, in USD. `price_context` says by what else the catalogue prices the model
-    (`{"processing": "batch"}`); the service tier is part of it. `assumptions` says what of the
-    answer itself is not plainly known (see `tracking.assumptions`).
+    `provider` goes by the catalogue's id where it has one, whatever name was given. `usage` may be given as a mapping
+    of the same names. `created` is an aware instant. `status` is "ok", "partial" (a stream that broke off) or "error"
+    (a call that failed: mostly without usage, and so no cost). `estimated` says that counts are worked out from the
+    text of a stream without final usage. `provider_cost` is what the provider itself says it cost, in USD.
+    `price_context` says by what else the catalogue prices the model (`{"processing": "batch"}`); the service tier is
+    part of it. `assumptions` says what of the answer itself is not plainly known (see `tracking.assumptions`).
 
     Raises:
         ArgumentError: provider blank, or `created` without a time zone.
@@ -58,6 +59,7 @@ class LLMResponse:
 
     def __post_init__(self) -> None:
         _check_names(self.provider, self.model)
+        object.__setattr__(self, "provider", provider_named(self.provider))
         if isinstance(usage := cast(object, self.usage), Mapping):
             object.__setattr__(self, "usage", _usage_of(cast("Mapping[str, Any]", usage)))
         elif not isinstance(usage, Usage):
@@ -79,7 +81,7 @@ class LLMResponse:
         Raises:
             ResponseError: not an answer, or an answer without usage.
             UsageError: a count is negative or contradicts another; both are named.
-            ArgumentError: the provider is unknown, or several would fit.
+            ArgumentError: no provider is given, and none or several would fit.
         """
         if isinstance(obj, cls):
             return obj

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from provider_answers import CHAT
 
-from tracking import ArgumentError, LLMResponse, ResponseError, Usage, UsageError
+from tracking import LLMResponse, ResponseError, Usage, UsageError
 
 CURRENT_SPAN = {
     "gen_ai.operation.name": "chat",
@@ -60,10 +60,13 @@ def test_the_names_opentelemetry_gives_providers(name: str, provider: str) -> No
     assert LLMResponse.from_provider(CHAT, provider=name).provider == provider
 
 
-def test_a_span_without_usage_or_of_an_unknown_provider_is_refused() -> None:
+def test_a_span_of_a_provider_that_no_catalogue_knows_keeps_its_name() -> None:
+    response = LLMResponse.from_provider(CURRENT_SPAN | {"gen_ai.provider.name": "ibm.watsonx.ai"})
+    assert (response.provider, response.usage) == ("ibm.watsonx.ai", SPAN_USAGE)
+
+
+def test_a_span_without_usage_is_refused() -> None:
     with pytest.raises(ResponseError, match=r"gen_ai\.usage\.input_tokens"):
         LLMResponse.from_provider({"gen_ai.system": "openai"})
-    with pytest.raises(ArgumentError, match=r"ibm\.watsonx\.ai"):
-        LLMResponse.from_provider(CURRENT_SPAN | {"gen_ai.provider.name": "ibm.watsonx.ai"})
     with pytest.raises(UsageError, match="is a bool"):
         LLMResponse.from_provider(CURRENT_SPAN | {"gen_ai.usage.input_tokens": True})
