@@ -1,9 +1,3 @@
-{% set is_grading = 'request_type in (' ~ quoted_list(var('grading_request_types')) ~ ')' %}
-{% set is_rubric = 'request_type in (' ~ quoted_list(var('rubric_request_types')) ~ ')' %}
-{% set is_unit = "(work_kind = 'grading' and trackable_type in (" ~ quoted_list(var('submission_types'))
-    ~ ") or work_kind = 'rubric' and trackable_type in (" ~ quoted_list(var('rubric_types')) ~ '))' %}
-{% set of_assignments = "trackable_root_type = 'Assignment'" %}
-
 with
 
 daily as (
@@ -12,9 +6,9 @@ daily as (
 
 ),
 
-outcomes as (
+quantiles as (
 
-    select * from {{ ref('int_request_cost_daily') }}
+    select * from {{ ref('int_assignment_quantiles') }}
 
 ),
 
@@ -29,11 +23,10 @@ labelled as (
 
     select
         *,
-        case when {{ of_assignments }} then trackable_root_id end as assignment_id,
-        case when {{ of_assignments }} then tenant end as assignment_tenant,
+        {{ assignment_and_tenant() }},
         case
-            when {{ is_grading }} then 'grading'
-            when {{ is_rubric }} then 'rubric'
+            when {{ is_grading() }} then 'grading'
+            when {{ is_rubric() }} then 'rubric'
             else 'other'
         end as work_kind,
         requests - failed_requests as answered_requests,
@@ -52,9 +45,9 @@ things as (
         work_kind,
         trackable_type,
         trackable_id,
-        case when {{ is_unit }} then 1 else {{ sum_count('answered_requests') }} end as units,
+        case when {{ is_unit() }} then 1 else {{ sum_count('answered_requests') }} end as units,
         case
-            when {{ is_unit }} then least({{ sum_count('priced_requests') }}, 1)
+            when {{ is_unit() }} then least({{ sum_count('priced_requests') }}, 1)
             else {{ sum_count('priced_requests') }}
         end as priced_units
     from labelled
@@ -90,90 +83,6 @@ costs as (
         {{ sum_usd("case when work_kind = 'other' then cost_usd end") }} as other_cost_usd,
         {{ sum_measures() }}
     from labelled
-    group by all
-
-),
-
-buckets as (
-
-    select
-        case when {{ of_assignments }} then trackable_root_id end as assignment_id,
-        case when {{ of_assignments }} then tenant end as assignment_tenant,
-        case when status = 'ok' and {{ is_grading }} then 'graded' else 'all' end as work_kind,
-        bucket,
-        {{ sum_count('requests') }} as requests,
-        {{ sum_count('retry_requests') }} as retry_requests,
-        {{ sum_count("case when status = 'partial' then requests else 0 end") }} as partial_requests
-    from outcomes
-    group by all
-
-),
-
-kinds as (
-
-    select
-        assignment_id,
-        assignment_tenant,
-        'all' as work_kind,
-        bucket,
-        requests,
-        retry_requests,
-        partial_requests
-    from buckets
-    union all
-    select
-        assignment_id,
-        assignment_tenant,
-        work_kind,
-        bucket,
-        requests,
-        cast(0 as bigint) as retry_requests,
-        cast(0 as bigint) as partial_requests
-    from buckets
-    where work_kind = 'graded'
-
-),
-
-merged as (
-
-    select
-        assignment_id,
-        assignment_tenant,
-        work_kind,
-        bucket,
-        {{ sum_count('requests') }} as requests,
-        {{ sum_count('retry_requests') }} as retry_requests,
-        {{ sum_count('partial_requests') }} as partial_requests
-    from kinds
-    group by all
-
-),
-
-ranked as (
-
-    select
-        *,
-        sum(requests) over (
-            partition by assignment_id, assignment_tenant, work_kind, bucket is null
-            order by bucket
-            rows between unbounded preceding and current row
-        ) as reached,
-        sum(requests) over (partition by assignment_id, assignment_tenant, work_kind, bucket is null) as all_requests
-    from merged
-
-),
-
-quantiles as (
-
-    select
-        assignment_id,
-        assignment_tenant,
-        {{ sum_count('retry_requests') }} as retry_requests,
-        {{ sum_count('partial_requests') }} as partial_requests,
-        {{ quantile_bucket('0.5', "work_kind = 'all'") }} as p50,
-        {{ quantile_bucket('0.95', "work_kind = 'all'") }} as p95,
-        {{ quantile_bucket('0.5', "work_kind = 'graded'") }} as graded_p50
-    from ranked
     group by all
 
 ),
@@ -216,10 +125,10 @@ measured as (
             '1', 'nullif(units.graded_submissions, 0)'
         ) }} as usd_per_submission,
         {{ proportion('costs.rubric_cost_usd', '1', 'nullif(units.priced_rubrics, 0)') }} as usd_per_rubric,
-        {{ bucket_middle('quantiles.graded_p50') }} / 1000000000000
+        quantiles.graded_usd_p50
         * {{ share('costs.grading_requests', 'units.graded_submissions') }} as marginal_submission_usd,
-        {{ bucket_middle('quantiles.p50') }} / 1000000000000 as request_usd_p50,
-        {{ bucket_middle('quantiles.p95') }} / 1000000000000 as request_usd_p95,
+        quantiles.request_usd_p50,
+        quantiles.request_usd_p95,
         {{ share('quantiles.retry_requests', 'costs.requests') }} as share_retried,
         {{ share('costs.failed_requests', 'costs.requests') }} as share_failed,
         {{ share('quantiles.partial_requests', 'costs.requests') }} as share_partial

@@ -1,0 +1,50 @@
+{{ config(materialized='table') }}
+
+{% set entities = {
+    'user': ['user_id', 'tenant', 'cast(null as string)', 'true'],
+    'assignment': [
+        'trackable_root_id', 'tenant', 'cast(null as string)', "trackable_root_type = 'Assignment'"
+    ],
+    'model': ['llm', 'cast(null as string)', 'provider', 'llm is not null'],
+} %}
+
+with
+
+daily as (
+
+    select * from {{ ref('int_cost_daily') }}
+
+),
+
+{% for entity_type, (entity_id, tenant, provider, condition) in entities.items() %}
+{{ entity_type }}_cells as (
+
+    select
+        '{{ entity_type }}' as entity_type,
+        {{ entity_id }} as entity_id,
+        {{ tenant }} as entity_tenant,
+        {{ provider }} as entity_provider,
+        reporting_date,
+        provider,
+        llm,
+        request_type,
+        {{ sum_count('requests') }} as requests,
+        coalesce({{ sum_count('case when cost_usd is not null then token_count end') }}, 0) as tokens,
+        {{ sum_usd('cost_usd') }} as cost_usd
+    from daily
+    where {{ condition }} and cost_usd is not null
+    group by all
+
+),
+
+{% endfor %}
+cells as (
+
+    {% for entity_type in entities %}
+    select * from {{ entity_type }}_cells
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+)
+
+select * from cells
