@@ -6,7 +6,6 @@ What they were made from is noted in `build.duckdb`, which goes with it. Nothing
 import hashlib
 from datetime import date
 from importlib.metadata import version
-from pathlib import Path
 
 import duckdb
 
@@ -15,9 +14,9 @@ from tracking.home import Home
 from warehouse.building.dbt import project_hash
 from warehouse.building.publish import INTERNAL_PREFIX
 from warehouse.database import connect
+from warehouse.source_code import code_hash
 
 NOTE = "ledger.int_published"
-CODE = [Path(__file__).with_name(f"{name}.py") for name in ("dbt", "publish")]
 ROWS = "select count(*), sha256(string_agg(rows::varchar, chr(10) order by rows::varchar)) from ledger.{table} as rows"
 PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
 
@@ -30,8 +29,8 @@ def inputs_of(home: Home, status_date: date | None = None) -> str:
         LedgerError: `build.duckdb` cannot be read.
     """
     digest = hashlib.sha256()
-    parts = [project_hash(), home.settings().reporting_timezone, status_date, *map(version, PACKAGES)]
-    for part in [*parts, *(file.read_bytes() for file in CODE)]:
+    parts = [project_hash(), code_hash(__name__), home.settings().reporting_timezone, status_date]
+    for part in [*parts, *map(version, PACKAGES)]:
         digest.update(f"{part}\0".encode())
     try:
         with connect(home.build_database, read_only=True) as connection:

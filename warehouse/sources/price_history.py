@@ -20,6 +20,7 @@ from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
 from warehouse.database import create_table
+from warehouse.source_code import code_hash
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """From when a price holds that nobody dated."""
@@ -79,14 +80,15 @@ class DatedPrice:
 
 
 def create_price_history(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Create `ledger.models`, unless it is there and no price has changed: it takes a second.
+    """Create `ledger.models`, unless it is there and neither a price nor this code has changed: it takes a second.
 
     Raises:
         LedgerError: `prices.toml` is malformed.
     """
     overrides = PriceOverrides.load(home.prices_toml)
     own = home.prices_toml.read_text(encoding="utf-8") if home.prices_toml.exists() else ""
-    fingerprint = hashlib.sha256(f"{catalogue.source_version()}\n{list(MODELS)}\n{own}".encode()).hexdigest()[:16]
+    behind = f"{catalogue.source_version()}\n{code_hash(__name__)}\n{own}"
+    fingerprint = hashlib.sha256(behind.encode()).hexdigest()[:16]
     if _fingerprint_of(connection) == fingerprint:
         return
     rows = _dated_prices(overrides, home.prices_toml) if own else _catalogued()

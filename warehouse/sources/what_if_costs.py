@@ -1,6 +1,7 @@
 """What the calls of each day would have cost otherwise, as the table `ledger.what_if_costs`, brought up to date by day.
 
-A day is priced anew when its files, the price list or this code changed; all days are on a model that is new.
+A day is priced anew when its files, the price list or the code that prices it changed; all days are on a model that
+is new.
 """
 
 import hashlib
@@ -21,13 +22,12 @@ from tracking.pricing.overrides import PriceOverrides
 from warehouse.database import insert_rows, parquet_files
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
+from warehouse.source_code import code_hash
 from warehouse.sources.candidates import Candidate, candidates
 from warehouse.sources.scenarios import COSTS, on_other_model, on_own_model, priced_calls
 
 ROWS_AT_ONCE = 500_000
 """Days of fewer rows are priced together: each step has its price, whatever the rows."""
-
-CODE = [Path(__file__).with_name(f"{name}.py") for name in ("what_if_costs", "scenarios", "candidates")]
 
 COLUMNS = {name: duckdb_type(kind) for name, kind in COSTS.items()}
 DAYS = {
@@ -109,7 +109,7 @@ def _create_tables(connection: duckdb.DuckDBPyConnection, create: str) -> None:
 def _live_days(connection: duckdb.DuckDBPyConnection, home: Home) -> list[_Day]:
     """The days of the ledger, each with a fingerprint of all that its what-if costs are made from."""
     prices = connection.execute("select min(catalogue_fingerprint) from ledger.models").fetchall()
-    code = hashlib.sha256(b"\0".join([str(prices).encode(), *(file.read_bytes() for file in CODE)])).hexdigest()[:16]
+    code = hashlib.sha256(f"{prices} {code_hash(__name__)}".encode()).hexdigest()[:16]
     fingerprints = connection.execute(
         "select usage_date, fingerprint from ledger.segments where row_count > 0 order by usage_date"
     ).fetchall()

@@ -1,6 +1,11 @@
 """What calls would have cost otherwise, as the table `ledger.what_if_costs`: of corrected calls, and of older code."""
 
+import os
+import shutil
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -10,6 +15,7 @@ from tracking import CostCalculator, CostTracker, LLMResponse, Usage
 from tracking.home import Home
 from warehouse.building.build import prepare
 from warehouse.sealing.seal import seal
+from warehouse.source_code import ROOT
 
 COUNTS = {
     "gpt-5": {"input_tokens": 100, "output_tokens": 50},
@@ -75,3 +81,56 @@ def test_a_completed_stream_counts_among_the_savings_on_its_own_model(completed:
     searches = Decimal("0.02")
     assert min(cost, what_if) >= searches
     assert cost != what_if
+
+
+MEND = """
+import sys
+from pathlib import Path
+import tracking, warehouse
+from tracking.home import Home
+from warehouse.building.build import prepare
+from warehouse.database import connect
+from warehouse.source_code import code_hash
+
+home, sources = Home(sys.argv[1]), Path(sys.argv[2])
+assert Path(tracking.__file__).is_relative_to(sources)
+
+
+def costs():
+    with connect(home.build_database) as connection:
+        return connection.execute("from ledger.what_if_costs order by all").fetchall()
+
+
+def mend(file):
+    code_hash.cache_clear()
+    with (sources / file).open("a") as opened:
+        opened.write("# mended")
+    prepare(home)
+
+
+prepare(home)
+right = costs()
+with connect(home.build_database) as connection:
+    connection.execute("update ledger.what_if_costs set what_if_cost_usd = 1")
+wrong = costs()
+mend("warehouse/cli/ui.py")
+assert costs() == wrong != right, "made anew for nothing"
+mend("tracking/pricing/cost_frame.py")
+assert costs() == right, "still those of the older code"
+"""
+
+
+def test_stale_what_if_costs_are_made_anew_after_a_change_of_code_they_depend_on(
+    completed: Home, tmp_path: Path
+) -> None:
+    """The hash was of three files named by hand: a fix of how rows are priced left the costs as they were."""
+    for package in ("tracking", "warehouse", "sql"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "target"))
+    done = subprocess.run(
+        [sys.executable, "-c", MEND, completed.root, tmp_path],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
