@@ -6,7 +6,8 @@ An answer or a price that leaves nothing open has none. Each is a mapping of one
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, cast
 
 Assumption = Mapping[str, Any]
 
@@ -21,6 +22,14 @@ WORDS: Final = {
 }
 """Every word there is, and what it says."""
 
+OF_A_PRICE: Final = frozenset(
+    {"standard_rate_for", "unpriced_unit", "rate_before_its_start", "other_sellers_price", "undated_price"}
+)
+"""The words that a price says; every other one is the answer's own, and stays when it is priced again."""
+
+BEFORE_THERE_WERE_WORDS: Final = ({"tokens_from_text": "output"},)
+"""What an estimated row without words rests on: such rows were streams that had told no usage."""
+
 
 def assumption(word: str, concerns: Any) -> Assumption:
     """One assumption; the word must be one of `WORDS`."""
@@ -33,3 +42,32 @@ def assumptions_json(assumptions: Iterable[Assumption]) -> str | None:
     """As the ledger keeps them: a canonical JSON list without repetitions, `None` where nothing was assumed."""
     texts = dict.fromkeys(json.dumps(dict(each), sort_keys=True, ensure_ascii=False) for each in assumptions)
     return "[" + ", ".join(texts) + "]" if texts else None
+
+
+@lru_cache(maxsize=4096)
+def assumptions_from_json(text: str | None) -> tuple[Assumption, ...]:
+    """What the ledger's column `price_assumptions` holds.
+
+    Raises:
+        ValueError: not the JSON of a list of mappings.
+    """
+    listed: object = [] if text is None else json.loads(text)
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in cast("list[object]", listed)):
+        raise ValueError("is not the JSON of a list of mappings")
+    return tuple(cast("list[Assumption]", listed))
+
+
+def assumed_by_answer(price_assumptions: str | None, pricing_status: str | None) -> tuple[Assumption, ...]:
+    """What of a ledger row's assumptions its answer made, whatever it is priced by."""
+    if price_assumptions is None:
+        return BEFORE_THERE_WERE_WORDS if pricing_status == "estimated" else ()
+    return tuple(each for each in assumptions_from_json(price_assumptions) if OF_A_PRICE.isdisjoint(each))
+
+
+def in_words(assumed: Assumption) -> str:
+    """One assumption as a person reads it."""
+    return "; ".join(f"{word} {_shown(concerns)}: {WORDS.get(word, word)}" for word, concerns in assumed.items())
+
+
+def _shown(concerns: Any) -> str:
+    return concerns if isinstance(concerns, str) else json.dumps(concerns, ensure_ascii=False)

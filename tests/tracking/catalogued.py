@@ -29,6 +29,16 @@ def instants_around_every_change(model: ModelInfo) -> set[datetime]:
     return instants
 
 
+def knows_the_terms(model: ModelInfo, context: dict[str, str], at: datetime) -> bool:
+    """Whether the catalogue says at `at` what the model costs on these terms; if not, what it says is of others."""
+    active = [
+        variant for variant in model.price_variants or () if not variant.constraint or variant.constraint.active(at)
+    ]
+    known = {pair for variant in active for pair in variant.when.items()}
+    later = {pair for variant in model.price_variants or () for pair in variant.when.items()} - known
+    return later.isdisjoint(context.items())
+
+
 def prices_of(model: ModelInfo) -> list[ModelPrice]:
     prices = [model.prices] if isinstance(model.prices, ModelPrice) else [each.prices for each in model.prices]
     return prices + [variant.prices for variant in model.price_variants or ()]

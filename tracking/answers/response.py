@@ -128,6 +128,11 @@ class LLMResponse:
         response.__dict__.update(read)
         return response
 
+    @property
+    def terms(self) -> Mapping[str, str]:
+        """By what besides its model the answer is priced: `price_context`, and the region it was served in."""
+        return self.price_context if self.region is None else {**self.price_context, "region": self.region}
+
     def terms_beside_tier(self) -> dict[str, str]:
         """What of `price_context` the service tier does not say itself."""
         said = terms_of_tier(self.service_tier).items()

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tracking.answers.response import LLMResponse
+from tracking.assumptions import BEFORE_THERE_WERE_WORDS, Assumption
 from tracking.errors import ArgumentError, UnknownModelError
 from tracking.money import PricingStatus
 from tracking.pricing.catalogue import find_price, provider_id_of
@@ -45,18 +46,21 @@ class CostCalculator:
             instant = instant.astimezone(UTC)
         provider, model, reported = response.provider, response.model, response.provider_cost
         provider_counts = self._cost_source == "provider" and reported is not None
-        counts = catalogue_counts(response.usage)
+        counts, assumed = catalogue_counts(response.usage), _assumed_by(response)
         try:
-            price = self._price(provider, model, instant, response.price_context)
+            price = self._price(provider, model, instant, response.terms)
             usd = price.card.usd(counts)
         except UnknownModelError:
             if not provider_counts:
                 raise
             price, usd = None, None
         if provider_counts:
-            return Cost(reported, price, counts, "provider_reported", provider, model, instant, reported)
-        status: PricingStatus = "estimated" if response.estimated else "priced"
-        return Cost(usd, price, counts, status, provider, model, instant, reported)
+            status: PricingStatus = "provider_reported"
+            return Cost(reported, price, counts, status, provider, model, instant, reported, assumptions=assumed)
+        if by_price := cast(Price, price).assumed(counts):
+            assumed = (*assumed, *by_price)
+        status = "estimated" if assumed else "priced"
+        return Cost(usd, price, counts, status, provider, model, instant, reported, assumptions=assumed)
 
     def _price(self, provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
         if self._overrides.is_empty:
@@ -103,10 +107,11 @@ class CostCalculator:
         """A Polars frame of usage with the exact cost of every row: the same rows in the same order, more columns.
 
         Reads the ledger's columns (`provider`, `model`, `occurred_at`, counts, `other_units`, `service_tier`,
-        `price_context`); one that the frame lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd`
-        (DECIMAL(18,12), equal to `cost()`'s), `micro_usd`, `pricing_status`, `price_id`, `llm`, `llm_family` and
-        `unpriced_reason`. As with `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what
-        was recorded beside them.
+        `price_context`, `region`, and of `price_assumptions` what the answer itself left open); one that the frame
+        lacks counts as NULL, and a NULL `occurred_at` as now. Adds `cost_usd` (DECIMAL(18,12), equal to `cost()`'s),
+        `micro_usd`, `pricing_status`, `price_assumptions`, `price_id`, `llm`, `llm_family` and `unpriced_reason`. As
+        with `with_columns`, columns of those names are replaced; `suffix="_what_if"` keeps what was recorded beside
+        them.
 
         `model`, `provider` and `service_tier` price every row as if they had answered (a model alone: at the provider
         whose naming it follows); `discount_percent` takes that much off the price that then applies.
@@ -121,8 +126,15 @@ class CostCalculator:
             UnknownModelError: no catalogue knows the `model` given.
             ModuleNotFoundError: Polars is not installed.
         """
-        from tracking.pricing.cost_frame import cost_frame
         from tracking.pricing.what_if import WhatIf, discount_percent_of
+
+        try:
+            from tracking.pricing.cost_frame import cost_frame
+        except ModuleNotFoundError as error:
+            if error.name != "polars":
+                raise
+            message = 'cost_frame() needs Polars: pip install "llm-cost-ledger[warehouse]"'
+            raise ModuleNotFoundError(message, name="polars") from error
 
         what_if = WhatIf(provider, model, service_tier, discount_percent_of(discount_percent))
         return cost_frame(frame, self._overrides, what_if, suffix)
@@ -131,12 +143,16 @@ class CostCalculator:
         """The cost of a call that failed: not zero, unknown. Its model goes by the catalogue's name, if it has one."""
         cost = self.unpriced(response, at=at)
         try:
-            return replace(cost, known_llm=self._price(cost.provider, cost.model, cost.at, response.price_context).llm)
+            return replace(cost, known_llm=self._price(cost.provider, cost.model, cost.at, response.terms).llm)
         except UnknownModelError:
             return cost
 
     def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
         """The cost of an answer no catalogue can price: not zero, unknown."""
-        return Cost(
-            None, None, {}, "unpriced", response.provider, response.model, at.astimezone(UTC), response.provider_cost
-        )
+        instant, assumed, told = at.astimezone(UTC), _assumed_by(response), response.provider_cost
+        return Cost(None, None, {}, "unpriced", response.provider, response.model, instant, told, assumptions=assumed)
+
+
+def _assumed_by(response: LLMResponse) -> tuple[Assumption, ...]:
+    """What is assumed of the answer itself."""
+    return response.assumptions or (BEFORE_THERE_WERE_WORDS if response.estimated else ())

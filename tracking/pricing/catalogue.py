@@ -4,30 +4,18 @@ genai-prices is imported when a price is first needed, not with this module: it 
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from difflib import get_close_matches
-from functools import cache, lru_cache
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from tracking.errors import UnknownModelError
-from tracking.pricing.compiled_rates import compile_rates
+from tracking.pricing.catalogued_model import CataloguedModel
 from tracking.pricing.price import Price
 from tracking.providers import find_provider, provider_of_model, snapshot
 
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, Provider
-
-SOURCE = "genai-prices"
 REMEMBERED_MODELS = 4096
 """Names of models come from outside: how many of them are kept at most."""
-
-
-@cache
-def source_version() -> str:
-    return version(SOURCE)
 
 
 def provider_id_of(model: str) -> str:
@@ -49,66 +37,11 @@ def every_model() -> Iterator[tuple[str, str]]:
             yield provider.id, model.id
 
 
-class CataloguedModel:
-    """One model of genai-prices as one provider sells it; its prices are compiled when first asked for."""
-
-    def __init__(self, provider: "Provider", model: "ModelInfo") -> None:
-        self._provider = provider
-        self._model = model
-        # Variants belong to the provider that lists the model; one sold from another's list has none (genai-prices).
-        own = any(model is listed for listed in provider.models)
-        variants = (model.price_variants or []) if own else []
-        self._context_values = {(key, value) for variant in variants for key, value in variant.when.items()}
-        constraints = [variant.constraint for variant in variants]
-        if isinstance(model.prices, list):
-            constraints += [conditional.constraint for conditional in model.prices]
-        self.change_dates, self.change_times = _boundaries(constraints)
-        """The UTC dates, and the UTC times of day, from which another price may be in force."""
-        self._prices: dict[tuple[object, ...], Price] = {}
-
-    def price(self, at: datetime, context: Mapping[str, str]) -> Price:
-        """The price in force at `at`, a UTC instant. Between two boundaries it is always the same one."""
-        chosen = tuple([pair for pair in context.items() if pair in self._context_values]) if context else ()
-        date_index = bisect_right(self.change_dates, at.date()) if self.change_dates else 0
-        time_index = bisect_right(self.change_times, at.time()) if self.change_times else 0
-        key = (date_index, time_index, *chosen)
-        price = self._prices.get(key)
-        if price is None:
-            rates = self._model.get_prices(at, dict(chosen) or None)
-            card = compile_rates(self._provider.id, self._model.id, rates)
-            price = Price(SOURCE, source_version(), self._provider.id, self._model.id, dict(chosen), card)
-            self._prices[key] = price
-        return price
-
-
-def _boundaries(constraints: Iterable[object]) -> tuple[list[date], list[time]]:
-    """The dates, and the UTC times of day, on which another price may come into force."""
-    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint
-
-    dates: set[date] = set()
-    times: set[time] = set()
-    for constraint in constraints:
-        if isinstance(constraint, StartDateConstraint):
-            dates.add(constraint.start_date)
-        elif isinstance(constraint, TimeOfDateConstraint):
-            times |= {_utc_time(constraint.start_time), _utc_time(constraint.end_time)}
-        elif constraint is not None:
-            raise TypeError(f"a price constraint of type {type(constraint).__name__} is not known")
-    return sorted(dates), sorted(times)
-
-
-def _utc_time(moment: time) -> time:
-    """A time of day in UTC; one without a zone is UTC already (genai-prices)."""
-    if moment.tzinfo is None:
-        return moment
-    return datetime.combine(date(1970, 1, 1), moment).astimezone(UTC).time()
-
-
 _models: dict[tuple[str, str], CataloguedModel] = {}
 _models_of: object = None
 
 
-def find_price(provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
+def find_price(provider: str, model: str | None, at: datetime, terms: Mapping[str, str]) -> Price:
     """The price in force at `at` (a UTC instant) for a model as its provider names it.
 
     Raises:
@@ -117,7 +50,7 @@ def find_price(provider: str, model: str | None, at: datetime, context: Mapping[
     catalogued = catalogued_model(provider, model)
     if catalogued is None:
         raise UnknownModelError(provider, model, nearest_names(provider, model) if model else ())
-    return catalogued.price(at, context)
+    return catalogued.price(at, terms)
 
 
 def catalogued_model(provider: str, model: str | None) -> CataloguedModel | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tracking.assumptions import Assumption, in_words
 from tracking.money import EXACT, PricingStatus, to_cost_usd, to_micro_usd
 from tracking.pricing.catalogue import family_of
 from tracking.pricing.price import Price
@@ -33,6 +34,8 @@ class Cost:
     """What the provider itself said it cost."""
     known_llm: str | None = None
     """The catalogue's id of the model of a call that failed, and so has no price that tells it."""
+    assumptions: tuple[Assumption, ...] = ()
+    """What `usd` rests on besides known counts and rates."""
 
     @property
     def lines(self) -> tuple[CostLine, ...]:
@@ -78,7 +81,7 @@ class Cost:
         """The receipt, as text for a person."""
         head = f"{self.provider} {self.llm or 'unknown model'} at {self.at:%Y-%m-%d %H:%M:%S} UTC"
         if self.usd is None:
-            return f"{head}\n  no price known: {self.pricing_status}"
+            return "\n".join([f"{head}\n  no price known: {self.pricing_status}", *self._assumed()])
         rows = [
             (line.unit, f"{line.quantity:,}", f"× {in_dollars(line.rate)} / {line.per:,}", in_dollars(line.amount))
             for line in self.lines
@@ -88,7 +91,7 @@ class Cost:
             f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:>{widths[3]}}"
             for row in rows
         ]
-        return "\n".join([head, *body, *self._totals()])
+        return "\n".join([head, *body, *self._totals(), *self._assumed()])
 
     def _totals(self) -> list[str]:
         totals: list[str] = []
@@ -99,3 +102,6 @@ class Cost:
             apart = "" if (apart_by := self.difference_usd) is None else f", a difference of {in_dollars(apart_by)}"
             totals.append(f"  the provider says {in_dollars(self.provider_usd)}{apart}{counted}")
         return totals
+
+    def _assumed(self) -> list[str]:
+        return [f"  assumed: {in_words(each)}" for each in self.assumptions]

@@ -11,32 +11,30 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar, cast
 
+import polars as pl
+
 from tracking.errors import ArgumentError, CostTrackingError
 from tracking.money import COST_PLACES
 from tracking.pricing.catalogue import family_of, provider_id_of
+from tracking.pricing.frame_assumptions import statuses
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.what_if import Found, PriceFinder, WhatIf, as_microseconds, picos_of
 from tracking.usage import SUBSETS, TOKEN_COUNTS
-
-try:
-    import polars as pl
-except ModuleNotFoundError as error:
-    message = 'cost_frame() needs Polars: pip install "llm-cost-ledger[warehouse]"'
-    raise ModuleNotFoundError(message, name="polars") from error
 
 FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 
 BATCH_ROWS = 1 << 17
 """Rows worked on at once: few enough for a processor's cache."""
 
-WHO = ("provider", "model", "service_tier", "price_context")
-TEXTS = ("other_units", "status", "charge_class", "pricing_status")
+WHO = ("provider", "model", "service_tier", "price_context", "region")
+TEXTS = ("other_units", "status", "charge_class", "pricing_status", "price_assumptions")
 
 COSTS: dict[str, pl.DataType] = {
     "cost_usd": pl.Decimal(18, 12),
     "micro_usd": pl.Int64(),
     "pricing_status": pl.String(),
+    "price_assumptions": pl.String(),
     "price_id": pl.String(),
     "llm": pl.String(),
     "llm_family": pl.String(),
@@ -107,6 +105,7 @@ def _columns_read(schema: Mapping[str, pl.DataType], what_if: WhatIf) -> list[pl
     for name in (*WHO, *TEXTS):
         given: str | None = getattr(what_if, name, None)
         replaced = given is not None or (name == "price_context" and what_if.service_tier is not None)
+        replaced |= name == "region" and what_if.provider is not None
         columns.append(pl.lit(given, pl.String).alias(name) if replaced else _text(name, schema))
     return [*columns, _instant(schema), *(_count(name, schema) for name in TOKEN_COUNTS)]
 
@@ -153,7 +152,8 @@ def _costs(rows: pl.DataFrame, finder: PriceFinder) -> pl.DataFrame:
         picos=_divided_half_even(exact, 10 ** (places - COST_PLACES)).cast(pl.Int64)
     )
     singly = (~work["by_column"] & work["unpriced_reason"].is_null()).arg_true()
-    return _in_columns(_priced_singly(work, singly, rows, found, which) if len(singly) else work, words)
+    work = _priced_singly(work, singly, rows, found, which) if len(singly) else work
+    return _in_columns(work, words, statuses(work, found, which))
 
 
 def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Series]:
@@ -161,8 +161,8 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
     # Three codes of 32 bits and one of 16 make one number, and numbers are grouped faster than texts.
     who = rows.select(WHO)
     terms = pl.col("service_tier")
-    if who["price_context"].null_count() < who.height:
-        terms = pl.concat_str(terms.fill_null(""), pl.col("price_context").fill_null(""), separator="\0")
+    if any(who[name].null_count() < who.height for name in WHO[3:]):
+        terms = pl.concat_str(pl.col(WHO[2:]).fill_null(""), separator="\0")
     code = pl.lit(0, pl.Int128)
     for text in (pl.col("provider"), pl.col("model"), terms):
         number = text.cast(pl.Categorical).to_physical().cast(pl.Int128).fill_null(2**32 - 1)
@@ -183,8 +183,8 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
         groups = _grouped(coded)
     found: list[Found] = []
     for row, at in groups.select("row", "first").iter_rows():
-        provider, model, service_tier, price_context = who.row(row)
-        found.append(finder.find(provider, model, service_tier, price_context, at))
+        provider, model, service_tier, price_context, region = who.row(row)
+        found.append(finder.find(provider, model, service_tier, price_context, region, at))
     numbered = groups.select("code").with_row_index("number")
     return found, coded.select("code").join(numbered, on="code", how="left", maintain_order="left")["number"]
 
@@ -287,15 +287,15 @@ def _priced_singly(
     )
 
 
-def _in_columns(work: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
+def _in_columns(work: pl.DataFrame, words: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     picos, line = pl.col("picos"), work["line"]
     unit = pl.lit(Decimal(1).scaleb(-COST_PLACES), pl.Decimal(38, COST_PLACES))
-    status = pl.when(pricing_status="estimated").then(pl.lit("estimated")).otherwise(pl.lit("priced"))
     price_line = work.select(pl.when(picos.is_not_null()).then("line")).to_series()
     return work.select(
         cost_usd=(picos.cast(pl.Decimal(38, 0)) * unit).cast(COSTS["cost_usd"]),
         micro_usd=_divided_half_even(picos, 10**6),
-        pricing_status=pl.when(picos.is_null()).then(pl.lit("unpriced")).otherwise(status),
+        pricing_status=said["pricing_status"],
+        price_assumptions=said["price_assumptions"],
         price_id=words["price_id"].gather(price_line),
         llm=words["llm"].gather(line),
         llm_family=words["llm_family"].gather(line),

@@ -54,7 +54,7 @@ class PriceOverrides:
     def __init__(self, entries: Mapping[str, list[Entry]] | None = None) -> None:
         self._entries = {kind: [] for kind in VALUE_FIELDS} | dict(entries or {})
         self.is_empty = not any(self._entries.values())
-        self._adjusted: dict[tuple[str, str | None, str | None], Price] = {}
+        self._adjusted: dict[tuple[Price, str | None, str | None], Price] = {}
 
     @classmethod
     def load(cls, path: Path) -> "PriceOverrides":
@@ -87,7 +87,7 @@ class PriceOverrides:
         fee = self._entry("fee", provider, model, at)
         if discount is None and fee is None:
             return base
-        key = (base.price_id, discount and discount.label, fee and fee.label)
+        key = (base, discount and discount.label, fee and fee.label)
         if key not in self._adjusted:
             self._adjusted[key] = _adjusted(base, discount, fee)
         return self._adjusted[key]
@@ -108,7 +108,8 @@ def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
     fees = [] if fee is None else [Rate(REQUESTS, Decimal(1), fee.value)]
     context = dict(base.context) if discount is None else {**base.context, "discount_percent": str(percent)}
     source = base.source if base.source == SOURCE else f"{base.source}+{SOURCE}"
-    return Price(source, base.version, base.provider, base.llm, context, base.card.discounted(percent, *fees))
+    card = base.card.discounted(percent, *fees)
+    return Price(source, base.version, base.provider, base.llm, context, card, base.assumptions, base.doubtful)
 
 
 def _entries(kind: str, tables: object) -> list[Entry]:

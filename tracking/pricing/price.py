@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracking.assumptions import Assumption
+from tracking.pricing.own_rates import assumed_for, plain_units
 from tracking.pricing.rate_card import RateCard
+from tracking.usage import Quantity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,13 +25,32 @@ class Price:
     context: Mapping[str, str]
     """What of the request chose these rates among the model's: its service tier, say."""
     card: RateCard
+    assumptions: tuple[Assumption, ...] = ()
+    """What these rates rest on, whatever is billed by them."""
+    doubtful: Mapping[str, Assumption] = field(default_factory=dict[str, Assumption])
+    """What the rates of single units rest on."""
     price_id: str = field(init=False)
     """Source, version, provider and model in words, and a hash of the rates. Usable as a file name."""
+    _plain: frozenset[str] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(json.dumps(self.entry(), sort_keys=True).encode()).hexdigest()[:12]
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", self.llm)[:80]
         object.__setattr__(self, "price_id", f"{self.source}-{self.version}.{self.provider}.{name}.{digest}")
+
+    def assumed(self, counts: Mapping[str, Quantity]) -> tuple[Assumption, ...]:
+        """What it takes to bill these counts by this price; nothing where each has a rate of its own, known then."""
+        plain = self._plain
+        if plain is None:
+            plain = plain_units(rate.unit for rate in self.card.rates) - self.doubtful.keys()
+            object.__setattr__(self, "_plain", plain)
+        if not (others := counts.keys() - plain):
+            return self.assumptions
+        used = sorted(unit for unit in others if counts[unit])
+        return (*self.assumptions, *filter(None, map(self._assumed_for, used)))
+
+    def _assumed_for(self, unit: str) -> Assumption | None:
+        return self.doubtful.get(unit) or assumed_for(unit, (rate.unit for rate in self.card.rates))
 
     def entry(self) -> dict[str, Any]:
         """Everything needed to compute with this price again: USD rates by unit, with tiers, as decimal text."""

@@ -84,8 +84,11 @@ class Minimum:
     least: int
 
     def applied_to(self, counts: Mapping[str, Quantity]) -> Mapping[str, Quantity]:
-        used = next((count for unit in self.units if (count := counts.get(unit))), None)
-        return counts if used is None else {**counts, **dict.fromkeys(self.units, max(used, self.least))}
+        given = [count for unit in self.units if (count := counts.get(unit)) is not None]
+        if not given:
+            return counts
+        used = next((count for count in given if count), 0)
+        return {**counts, **dict.fromkeys(self.units, max(used, self.least) if used else 0)}
 
 
 class RateCard:

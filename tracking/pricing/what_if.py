@@ -81,11 +81,17 @@ class PriceFinder:
             UnknownModelError: with the nearest known names.
         """
         instants, _ = self.changes(provider, model)
-        if all(self.find(provider, model, None, None, at).price is None for at in {now, *instants}):
+        if all(self.find(provider, model, None, None, None, at).price is None for at in {now, *instants}):
             raise UnknownModelError(provider, model, catalogue.nearest_names(provider, model))
 
     def find(
-        self, provider: str, model: str | None, service_tier: str | None, price_context: str | None, at: int
+        self,
+        provider: str,
+        model: str | None,
+        service_tier: str | None,
+        price_context: str | None,
+        region: str | None,
+        at: int,
     ) -> Found:
         """The price in force, less the discount. `price_context` is the ledger's: JSON."""
         try:
@@ -96,10 +102,11 @@ class PriceFinder:
                 usage=Usage(),
                 service_tier=service_tier,
                 price_context=context_from_json(price_context),
+                region=region,
             )
             instant = EPOCH + timedelta(microseconds=at)
             price = self._overrides.apply(
-                provider, model, instant, lambda: catalogue.find_price(provider, model, instant, asked.price_context)
+                provider, model, instant, lambda: catalogue.find_price(provider, model, instant, asked.terms)
             )
         except OverflowError:
             return Found(model, None, NOT_LINEAR, "occurred_at is outside the years 1 to 9999")
@@ -131,7 +138,8 @@ def as_microseconds(instant: datetime) -> int:
 def _discounted(price: Price, percent: Decimal) -> Price:
     context = {**price.context, "what_if_discount_percent": str(percent)}
     card = price.card.discounted(percent)
-    return Price(f"{price.source}+what-if", price.version, price.provider, price.llm, context, card)
+    source, assumed, doubtful = f"{price.source}+what-if", price.assumptions, price.doubtful
+    return Price(source, price.version, price.provider, price.llm, context, card, assumed, doubtful)
 
 
 def picos_of(row: Mapping[str, Any], price: Price) -> int:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from tracking.answers.response import LLMResponse
+from tracking.assumptions import assumptions_json
 from tracking.attribution import current_attribution
 from tracking.errors import ArgumentError
 from tracking.money import to_cost_usd, to_micro_usd
@@ -93,5 +94,6 @@ def build_record(
         "prompt_prefix_hmac": prompt.prefix_hmac,
         "provider_cost_usd": None if cost.provider_usd is None else to_cost_usd(cost.provider_usd),
         "price_context": response.terms_beside_tier() or None,
+        "price_assumptions": assumptions_json(cost.assumptions) if cost.assumptions else None,
     }
     return LLMUsageRecord.model_validate(columns)

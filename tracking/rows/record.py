@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -19,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from tracking.assumptions import assumptions_from_json
 from tracking.money import EXACT, PricingStatus, to_micro_usd
 from tracking.rows.request_type import NAME
 from tracking.rows.trackable import TrackableRef
@@ -49,6 +51,15 @@ def _as_json_text(value: object) -> object:
 
 
 JsonText = Annotated[str, BeforeValidator(_as_json_text)]
+
+
+@lru_cache(maxsize=1024)
+def _is_json_of_assumptions(text: str) -> str:
+    assumptions_from_json(text)
+    return text
+
+
+AssumptionsJson = Annotated[str, AfterValidator(_is_json_of_assumptions)]
 Identity = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=-MAX_COUNT, le=MAX_COUNT)]
 Sum = Annotated[int, Field(strict=True, ge=-2 * MAX_COUNT, le=2 * MAX_COUNT)]
@@ -136,6 +147,7 @@ class LLMUsageRecord(BaseModel):
     prompt_prefix_hmac: str | None = None
     provider_cost_usd: Annotated[Decimal, Field(max_digits=18, decimal_places=12)] | None = None
     price_context: JsonText | None = None
+    price_assumptions: AssumptionsJson | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -219,6 +231,8 @@ def _check_sums(columns: Mapping[str, Any]) -> None:
         raise ValueError(f"micro_usd ({columns['micro_usd']}) is not cost_usd in millionths ({expected})")
     if (cost_usd is None) != (columns["pricing_status"] == "unpriced"):
         raise ValueError(f"cost_usd ({cost_usd}) contradicts pricing_status ({columns['pricing_status']})")
+    if columns["price_assumptions"] is not None and columns["pricing_status"] == "priced":
+        raise ValueError(f"price_assumptions ({columns['price_assumptions']}) contradict pricing_status (priced)")
 
 
 def _without_personal_input(error: ValidationError) -> ValidationError:

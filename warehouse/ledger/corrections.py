@@ -16,7 +16,15 @@ COUNTERS = (*TOKEN_COUNTS, "token_count")
 MONEY = ("cost_usd", "provider_cost_usd")
 ADDED = (*COUNTERS, *MONEY, "micro_usd")
 UNITS = "other_units"
-LAST_SAID = ("pricing_status", "price_id", "price_context", "status", "error_type", "finish_reason")
+LAST_SAID = (
+    "pricing_status",
+    "price_id",
+    "price_context",
+    "price_assumptions",
+    "status",
+    "error_type",
+    "finish_reason",
+)
 UNCHANGED = tuple(name for name in USAGE_SCHEMA if name not in {*ADDED, UNITS, *LAST_SAID})
 
 USD = pl.Decimal(38, COST_PLACES)

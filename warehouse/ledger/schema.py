@@ -52,6 +52,7 @@ USAGE_SCHEMA = pl.Schema(
         "prompt_prefix_hmac": pl.String,
         "provider_cost_usd": pl.Decimal(18, 12),
         "price_context": pl.String,
+        "price_assumptions": pl.String,
         "usage_date": pl.Date,
     }
 )

@@ -15,6 +15,7 @@ from typing import Any, cast
 import polars as pl
 
 from tracking import Cost, CostCalculator, LLMResponse, LLMUsageRecord, UnknownModelError, Usage, UsageError
+from tracking.assumptions import assumed_by_answer, assumptions_json
 from tracking.home import Home
 from tracking.journal.writer import JournalWriter, record_line
 from tracking.money import EXACT, to_cost_usd, to_micro_usd
@@ -140,7 +141,8 @@ def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | No
         service_tier=row["service_tier"],
         # Rows from before there was the column: what chose their price stands with the price.
         price_context=context_from_json(row["price_context"]) or prices.context(row["price_id"]),
-        estimated=row["pricing_status"] == "estimated",
+        region=row["region"],
+        assumptions=assumed_by_answer(row["price_assumptions"], row["pricing_status"]),
     )
     try:
         return calculator.cost(response, at=row["occurred_at"])
@@ -173,6 +175,7 @@ def _correction(row: Row, cost: Cost) -> LLMUsageRecord:
         "micro_usd": to_micro_usd(delta),
         "pricing_status": cost.pricing_status,
         "price_id": cost.price_id,
+        "price_assumptions": assumptions_json(cost.assumptions),
         "charge_class": "correction",
         "corrects_record_id": row["record_id"],
         "corrects_pricing_status": row["pricing_status"],

@@ -15,7 +15,7 @@ from tracking.errors import UnknownModelError
 from tracking.home import Home
 from tracking.money import EXACT
 from tracking.pricing import catalogue
-from tracking.pricing.catalogue import CataloguedModel
+from tracking.pricing.catalogued_model import CataloguedModel, source_version
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
@@ -87,7 +87,7 @@ def create_price_history(connection: duckdb.DuckDBPyConnection, home: Home) -> N
     """
     overrides = PriceOverrides.load(home.prices_toml)
     own = home.prices_toml.read_text(encoding="utf-8") if home.prices_toml.exists() else ""
-    behind = f"{catalogue.source_version()}\n{code_hash(__name__)}\n{own}"
+    behind = f"{source_version()}\n{code_hash(__name__)}\n{own}"
     fingerprint = hashlib.sha256(behind.encode()).hexdigest()[:16]
     if _fingerprint_of(connection) == fingerprint:
         return

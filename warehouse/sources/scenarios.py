@@ -26,7 +26,10 @@ LEAST_CACHED = 1024
 LATER = timedelta(days=100 * 365)
 """So much later the last rates of the price list are in force, at the same time of day."""
 
-CALL = ("provider", "model", "occurred_at", "service_tier", "price_context", "other_units", "status", *TOKEN_COUNTS)
+CALL = (
+    *("provider", "model", "occurred_at", "service_tier", "price_context", "region"),
+    *("other_units", "status", *TOKEN_COUNTS),
+)
 CELL = ("usage_date", "reporting_date", "provider", "llm", "request_type")
 COSTS = {
     "usage_date": pl.Date(),
@@ -181,6 +184,7 @@ def _at_base_rates(calls: pl.DataFrame, calculator: CostCalculator) -> Iterable[
             usage=usage,
             service_tier=row["service_tier"],
             price_context=context_from_json(row["price_context"]),
+            region=row["region"],
         )
         price = calculator.cost(response, at=row["occurred_at"]).price
         if price is None:

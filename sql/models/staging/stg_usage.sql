@@ -48,6 +48,7 @@ renamed as (
         attempt,
         pricing_status,
         corrects_pricing_status,
+        price_assumptions,
 
         -- requests
         cast(case when charge_class = 'usage' then 1 else 0 end as bigint) as requests,

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracking import ArgumentError, CostCalculator, LLMResponse, UnknownModelError, Usage
+from tracking.assumptions import assumptions_json
 from tracking.errors import CostTrackingError
 from tracking.pricing.catalogue import find_price
 from tracking.pricing.linear_rates import NEVER, linear
@@ -35,11 +36,16 @@ SCHEMA = {
     "model": pl.String(),
     "service_tier": pl.String(),
     "price_context": pl.String(),
+    "region": pl.String(),
     "occurred_at": pl.Datetime("us", "UTC"),
     **{name: pl.Int64() for name in TOKEN_COUNTS},
     "other_units": pl.String(),
 }
-NEW = ("cost_usd", "micro_usd", "pricing_status", "price_id", "llm", "llm_family", "unpriced_reason")
+SAID = ("cost_usd", "micro_usd", "pricing_status", "price_id", "price_assumptions")
+NEW = (
+    *("cost_usd", "micro_usd", "pricing_status", "price_assumptions", "price_id", "llm", "llm_family"),
+    "unpriced_reason",
+)
 
 OVERRIDES = """
 [[price]]
@@ -83,13 +89,14 @@ def by_row(row: dict[str, Any], calculator: CostCalculator) -> tuple[Any, ...]:
             usage=usage,
             service_tier=row["service_tier"],
             price_context=context,
+            region=row["region"],
         )
         cost = calculator.cost(response, at=row["occurred_at"])
     except CostTrackingError:
-        return (None, None, "unpriced", None)
+        return (None, None, "unpriced", None, None)
     if cost.cost_usd is not None and cost.cost_usd >= 1_000_000:
-        return (None, None, "unpriced", None)
-    return (cost.cost_usd, cost.micro_usd, "priced", cost.price_id)
+        return (None, None, "unpriced", None, None)
+    return (cost.cost_usd, cost.micro_usd, cost.pricing_status, cost.price_id, assumptions_json(cost.assumptions))
 
 
 def assert_same_as_by_row(frame: pl.DataFrame, calculator: CostCalculator, **what_if: Any) -> pl.DataFrame:
@@ -98,7 +105,8 @@ def assert_same_as_by_row(frame: pl.DataFrame, calculator: CostCalculator, **wha
     assert priced.columns == [*frame.columns, *NEW]
     asked = {name: value for name, value in what_if.items() if name in ("provider", "model", "service_tier")}
     asked |= {"price_context": None} if "service_tier" in asked else {}
-    for given_row, costs in zip(frame.to_dicts(), priced.select(NEW[:4]).iter_rows(), strict=True):
+    asked |= {"region": None} if "provider" in asked or "model" in asked else {}
+    for given_row, costs in zip(frame.to_dicts(), priced.select(SAID).iter_rows(), strict=True):
         assert costs == by_row(given_row | asked, calculator), given_row
     reasons = priced.filter(pl.col("cost_usd").is_null() != pl.col("unpriced_reason").is_not_null())
     assert reasons.is_empty(), "a row without cost says why, and no other row does"
@@ -182,6 +190,7 @@ def rows_of_usage(draw: st.DrawFn) -> dict[str, Any]:
         named,
         at,
         service_tier=draw(st.sampled_from([*tiers_of(model), "default", "batch"])),
+        region=draw(st.sampled_from([None] * 6 + ["us", "global", "eu-central-1"])),
         price_context=draw(st.sampled_from([None] * 6 + ['{"processing":"batch"}', '{"speed":"fast"}', "[]"])),
         other_units=draw(st.sampled_from(other_units)),
         **draw(usages()),
@@ -440,7 +449,7 @@ def test_lazy_and_batched_equal_eager(tmp_path: Path) -> None:
     frame = many_rows()
     eager = CostCalculator().cost_frame(frame)
     sample = frame.gather_every(997)
-    costs = eager.gather_every(997).select(NEW[:4]).iter_rows()
+    costs = eager.gather_every(997).select(SAID).iter_rows()
     calculator = CostCalculator()
     assert [by_row(each, calculator) for each in sample.drop("row").to_dicts()] == list(costs)
 

@@ -50,6 +50,7 @@ selected as (
         attempt,
         pricing_status,
         corrects_pricing_status,
+        price_assumptions,
 
         -- requests
         requests,

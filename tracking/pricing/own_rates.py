@@ -1,0 +1,46 @@
+"""Whether what an answer counts has a rate of its own on a card, or is billed as something else, or not at all."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tracking.assumptions import Assumption, assumption
+
+if TYPE_CHECKING:
+    from genai_prices.units import UnitDef
+
+CUSTOMARY = frozenset({("token_type", "reasoning"), ("token_type", "tool"), ("modality", "text"), ("cache_ttl", "5m")})
+"""What every seller bills as the rest of its kind unless it says otherwise: no assumption."""
+
+CUSTOMARY_INPUT = CUSTOMARY | {("modality", "image"), ("modality", "video")}
+"""Pictures that are counted in tokens are billed as tokens of text are; sound, and what is made, are not."""
+
+
+@cache
+def _units() -> "dict[str, UnitDef]":
+    from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
+
+    return {unit.usage_key: unit for unit in _get_registry().units.values()}
+
+
+def assumed_for(unit: str, priced: Iterable[str]) -> Assumption | None:
+    """What it takes to bill a unit on a card with rates for the `priced` units; `None` where nothing is assumed."""
+    priced = frozenset(priced)
+    if unit in priced:
+        return None
+    counted = _units().get(unit)
+    if counted is None:
+        return assumption("unpriced_unit", unit)
+    wholes = [whole for name in priced if (whole := _units()[name]).dimensions.items() <= counted.dimensions.items()]
+    if not wholes:
+        return assumption("unpriced_unit", unit)
+    nearest = max(wholes, key=lambda whole: len(whole.dimensions))
+    beyond = counted.dimensions.items() - nearest.dimensions.items()
+    customary = CUSTOMARY_INPUT if counted.dimensions.get("direction") == "input" else CUSTOMARY
+    return None if beyond <= customary else assumption("standard_rate_for", unit)
+
+
+def plain_units(priced: Iterable[str]) -> frozenset[str]:
+    """Every unit that a card with rates for the `priced` units bills without an assumption."""
+    priced = frozenset(priced)
+    return frozenset(unit for unit in _units() if assumed_for(unit, priced) is None)
