@@ -27,6 +27,8 @@ LAST_SAID = (
 )
 UNCHANGED = tuple(name for name in USAGE_SCHEMA if name not in {*ADDED, UNITS, *LAST_SAID})
 
+SAYS_COUNTS = (pl.col("charge_class") == "usage") | pl.any_horizontal(pl.col(*COUNTERS, UNITS).is_not_null())
+
 USD = pl.Decimal(38, COST_PLACES)
 """Wide enough for any sum of the ledger's amounts."""
 
@@ -35,7 +37,8 @@ def standing_calls(rows: pl.DataFrame) -> pl.DataFrame:
     """The calls among rows (USAGE_SCHEMA), each as the corrections among the rows leave it.
 
     What neither a call nor its corrections know stays NULL. Money is DECIMAL(38,12). Added are `corrections`, how many
-    the call has had, and `last_recorded_at`, when it was last said how it stands.
+    the call has had, `last_recorded_at`, when it was last said how it stands, and `counted_at`, when it was last said
+    what it used: a correction of its cost alone says nothing of that.
     """
     rows = rows.with_columns(pl.col(MONEY).cast(USD), call_id=pl.coalesce("corrects_record_id", "record_id"))
     corrections = rows.filter(charge_class="correction")
@@ -49,12 +52,14 @@ def standing_calls(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col(UNITS).drop_nulls(),
         corrections=pl.len().cast(pl.Int64) - 1,
         last_recorded_at=pl.col("recorded_at").max(),
+        counted_at=pl.col("recorded_at").filter(SAYS_COUNTS).max(),
     )
     units = pl.Series(UNITS, map(_units_together, standing[UNITS]), dtype=pl.String)
-    columns = (*USAGE_SCHEMA, "corrections", "last_recorded_at")
+    columns = (*USAGE_SCHEMA, "corrections", "last_recorded_at", "counted_at")
+    once = {"corrections": pl.lit(0, pl.Int64), "last_recorded_at": "recorded_at", "counted_at": "recorded_at"}
     return pl.concat(
         [
-            others.with_columns(corrections=pl.lit(0, pl.Int64), last_recorded_at="recorded_at").select(columns),
+            others.with_columns(**once).select(columns),
             standing.with_columns(units).filter(charge_class="usage").select(columns),
         ]
     )

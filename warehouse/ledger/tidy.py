@@ -81,6 +81,8 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
                 file.unlink()
         for file in folder.glob(f"{days}/.*.tmp"):
             file.unlink()
+    for file in home.journal.glob(".*.tmp"):
+        file.unlink()  # of corrections that were to be sealed under this same lock
     for folder in home.root.glob(f"{SPILL_PREFIX}*.tmp"):
         shutil.rmtree(folder)
 

@@ -2,22 +2,26 @@
 
 A row is never rewritten: a correction of cost alone is appended, with the original's instant and attribution. The price
 in force when the call was made applies. Doing it again finds nothing to do.
+
+What a day's rows stand at is read, and their corrections are sealed, under one lock: no final answer, erasure or
+retention comes in between. Recording goes on meanwhile; others that seal wait for a day, not for all of them.
 """
 
 import hashlib
-from collections import defaultdict
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import polars as pl
 
 from tracking import Cost, CostCalculator, LLMResponse, LLMUsageRecord, UnknownModelError, Usage, UsageError
 from tracking.assumptions import assumed_by_answer, assumptions_json
+from tracking.durable_files import replace_file
 from tracking.home import Home
-from tracking.journal.writer import JournalWriter, record_line
+from tracking.journal.writer import record_line
 from tracking.money import EXACT, to_cost_usd, to_micro_usd
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price_files import PriceFiles
@@ -26,7 +30,7 @@ from tracking.usage import TOKEN_COUNTS, units_from_json
 from warehouse.ledger.corrections import standing_calls
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA
-from warehouse.sealing.seal import seal
+from warehouse.sealing.seal import CHUNK_BYTES, DECIDED, Sealer, seal, sealer_of
 
 Row = dict[str, Any]
 
@@ -72,13 +76,8 @@ class Selection:
     end: date | None = None
     restate: bool = False
 
-    def days(self, segments: list[Segment]) -> Iterator[list[Segment]]:
-        by_day: dict[date, list[Segment]] = defaultdict(list)
-        for segment in segments:
-            day = segment.usage_date
-            if (self.start is None or self.start <= day) and (self.end is None or day <= self.end):
-                by_day[day].append(segment)
-        yield from by_day.values()
+    def takes(self, day: date) -> bool:
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
 
 
 def reprice(
@@ -97,11 +96,12 @@ def reprice(
     prices = PriceFiles(home.prices)
     report = RepriceReport()
     with Manifest(home) as manifest:
-        segments = manifest.segments()
-    journal = JournalWriter(home.journal)
-    try:
-        for day in selection.days(segments):
-            for row in _selected(home, day, selection):
+        days = sorted({segment.usage_date for segment in manifest.segments()})
+    for day in filter(selection.takes, days):
+        with sealer_of(home) as sealer, _Corrections(home, sealer) as corrections:
+            sealer.seal_all()
+            segments = [segment for segment in sealer.manifest.segments() if segment.usage_date == day]
+            for row in _selected(home, segments, selection):
                 cost = _cost(calculator, prices, row)
                 if cost is None:
                     report.still_unpriced += row["pricing_status"] == "unpriced"
@@ -109,20 +109,52 @@ def reprice(
                     _note(report, row, after)
                     if not dry_run:
                         prices.keep(cast(Any, cost.price))
-                        journal.append(record_line(_correction(row, cost), None))
-            if progress:
-                progress(sum(segment.row_count for segment in day))
-    finally:
-        journal.close()
-    if not dry_run:
-        seal(home)
+                        corrections.append(record_line(_correction(row, cost), None))
+        if progress:
+            progress(sum(segment.row_count for segment in segments))
     return report
+
+
+class _Corrections:
+    """Corrections on their way into the ledger, sealed in journals of their own before the sealer's lock is let go."""
+
+    def __init__(self, home: Home, sealer: Sealer) -> None:
+        self._home = home
+        self._sealer = sealer
+        self._lines: list[bytes] = []
+        self._bytes = 0
+
+    def append(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
+        if self._bytes >= CHUNK_BYTES:
+            self._seal()
+
+    def _seal(self) -> None:
+        if self._lines:
+            journal = self._home.journal / f"{DECIDED}{secrets.token_hex(16)}.log"
+            # Whole or not there at all: a crash leaves no half a line.
+            replace_file(journal, b"".join(self._lines))
+            self._lines, self._bytes = [], 0
+            # It alone: what others have recorded meanwhile may concern the rows that are still to be decided.
+            self._sealer.seal_journals([journal])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is None:
+            self._seal()
 
 
 def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[Row]:
     """The day's selected rows as they stand after their corrections, with `corrections`: how many they have had."""
     files = [home.usage / segment.file for segment in day]
-    rows = pl.scan_parquet(files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore").collect()
+    if not files:
+        return
+    rows = pl.scan_parquet(
+        files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False
+    ).collect()
     chosen = ["unpriced", "priced", "estimated"] if selection.restate else ["unpriced"]
     has_usage = pl.any_horizontal(pl.col("token_count", "other_units").is_not_null())
     calls = standing_calls(rows).filter(has_usage, pl.col("pricing_status").is_in(chosen))

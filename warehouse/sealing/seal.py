@@ -1,7 +1,9 @@
 """The sealer: turns complete journal lines into segments and makes them live in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -16,6 +18,10 @@ from warehouse.locks import sealing
 from warehouse.sealing.sealed_ids import SealedIds
 from warehouse.sealing.settle import settle
 from warehouse.sealing.unsealed import Batch, unsealed_batches
+
+DECIDED = "decided-"
+"""How the names of journals begin whose rows were decided against what was sealed then, under the sealer's lock. They
+are sealed before any other: a crash may have come in between, but nothing else."""
 
 CHUNK_BYTES = 22 * 1024 * 1024
 """A full journal is three of these. The allocator hands blocks over 32 MiB back each time, which costs a tenth."""
@@ -41,36 +47,53 @@ def seal(home: Home, progress: Callable[[int], None] | None = None) -> SealRepor
     Raises:
         LedgerError: there is no ledger, or one of its files cannot be used; what was sealed before stays sealed.
     """
+    with sealer_of(home) as sealer:
+        return sealer.seal_all(progress)
+
+
+@contextmanager
+def sealer_of(home: Home) -> Generator["Sealer", None, None]:
+    """The sealer of one home, which has its lock: for as long as it is held nobody else seals, or changes a segment.
+
+    Raises:
+        LedgerError: as `seal`, also in place of what is raised within by a disk or by a segment.
+    """
     home.settings()  # a mistyped home is refused, not made
     home.open()
     try:
         with sealing(home), Manifest(home) as manifest:
-            return _Sealer(home, manifest).seal_journals(progress or (lambda _: None))
+            yield Sealer(home, manifest)
     except OSError as error:
         raise LedgerError(f"sealing {error.filename or home.root} failed: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:
         raise LedgerError(f"sealing {home.root} failed, a segment cannot be read: {error}") from error
 
 
-class _Sealer:
+class Sealer:
     """One sealing of one home, by whoever holds its lock."""
 
     def __init__(self, home: Home, manifest: Manifest) -> None:
         self._home = home
-        self._manifest = manifest
+        self.manifest = manifest
         self._report = SealReport()
 
-    def seal_journals(self, progress: Callable[[int], None]) -> SealReport:
-        journals = [(path, self._manifest.sealed_bytes(path.name)) for path in sorted(self._home.journal.glob("*.log"))]
+    def seal_all(self, progress: Callable[[int], None] | None = None) -> SealReport:
+        """Seal what is recorded by now."""
+        return self.seal_journals(sorted(self._home.journal.glob("*.log"), key=_order_of_sealing), progress)
+
+    def seal_journals(self, paths: Iterable[Path], progress: Callable[[int], None] | None = None) -> SealReport:
+        """Seal these journals and no other."""
+        journals = [(path, self.manifest.sealed_bytes(path.name)) for path in paths]
         ids = SealedIds(self._home)
-        superseded = self._manifest.superseded()
+        superseded = self.manifest.superseded()
         with unsealed_batches(journals, CHUNK_BYTES) as batches:
             for item in batches:
                 if isinstance(item, Batch):
                     if not ids.opened:
-                        ids.open(self._manifest.segments())
+                        ids.open(self.manifest.segments())
                     self._seal_batch(item, ids, superseded)
-                    progress(len(item.chunk))
+                    if progress:
+                        progress(len(item.chunk))
                 else:
                     item.finish()
         ids.save()
@@ -88,7 +111,7 @@ class _Sealer:
             superseded=settled.superseded,
             conflicts=settled.conflicts,
         )
-        self._manifest.commit_seal(batch.stretch, segments, batch.bad, settled.conflicts, settled.superseded)
+        self.manifest.commit_seal(batch.stretch, segments, batch.bad, settled.conflicts, settled.superseded)
         ids.add(settled.rows, segments)
         superseded |= settled.superseded
         self._report.rows += settled.rows.height
@@ -103,6 +126,10 @@ class _Sealer:
             return None
         paths = [self._home.usage / file for file in files]
         return pl.scan_parquet(paths, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False)
+
+
+def _order_of_sealing(journal: Path) -> tuple[bool, str]:
+    return not journal.name.startswith(DECIDED), journal.name
 
 
 def _keep_bad_lines(home: Home, batch: Batch) -> None:

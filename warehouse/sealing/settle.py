@@ -62,6 +62,9 @@ class _Standing:
     counts: Row
     """What it stands at, as a row."""
     recorded_at: datetime
+    """When it was last said how it stands."""
+    counted_at: datetime
+    """When it was last said what it used; its price may have been corrected since."""
     sealed: bool
 
 
@@ -118,7 +121,7 @@ def _sealed_rows(batch: pl.DataFrame, sealed: pl.LazyFrame | None) -> pl.DataFra
 def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
     standing: dict[str, list[_Standing]] = defaultdict(list)
     for row in sorted(sealed, key=lambda row: (row["recorded_at"], row["record_id"])):
-        standing[row["event_key"]].append(_Standing(row, row, row["last_recorded_at"], sealed=True))
+        standing[row["event_key"]].append(_Standing(row, row, row["last_recorded_at"], row["counted_at"], sealed=True))
     outcome = _Outcome()
     for row in sorted(fresh, key=lambda row: row["recorded_at"]):
         _settle_one(row, standing[row["event_key"]], outcome)
@@ -128,16 +131,16 @@ def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
 def _settle_one(row: Row, rivals: list[_Standing], outcome: _Outcome) -> None:
     at: datetime = row["recorded_at"]
     kin = [rival for rival in rivals if all(rival.row[name] == row[name] for name in ATTRIBUTION)]
-    if any(_replaces(rival.counts, row, is_later=rival.recorded_at >= at) for rival in kin):
+    if any(_replaces(rival.counts, row, is_later=rival.counted_at >= at) for rival in kin):
         outcome.dropped.add(row["record_id"])
         return
-    replaced = [rival for rival in kin if _replaces(row, rival.counts, is_later=at >= rival.recorded_at)]
+    replaced = [rival for rival in kin if _replaces(row, rival.counts, is_later=at >= rival.counted_at)]
     if replaced:
         _supersede(max(replaced, key=_completeness), row, outcome)
         return
     if rivals:
         outcome.conflicts.append(Conflict(row["event_key"], row["record_id"]))
-    rivals.append(_Standing(row, row, at, sealed=False))
+    rivals.append(_Standing(row, row, at, at, sealed=False))
 
 
 def _replaces(one: Row, other: Row, *, is_later: bool) -> bool:
@@ -172,6 +175,7 @@ def _at_least(one: Row, other: Row) -> bool:
 
 
 def _supersede(rival: _Standing, row: Row, outcome: _Outcome) -> None:
+    rival.counted_at = row["recorded_at"]
     if rival.sealed:
         outcome.dropped.add(row["record_id"])
         # What was last said counts: after a clock that stepped back it is later all the same.
