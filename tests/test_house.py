@@ -31,7 +31,8 @@ def test_no_folder_of_models_holds_more_than_can_be_taken_in() -> None:
 
 
 def test_no_module_is_longer_than_can_be_read_in_one_go() -> None:
-    paths = [*modules(*HOUSE), *(ROOT / "sql").rglob("*.sql")]
+    folders = [ROOT / "sql" / name for name in ("models", "macros", "tests")]  # not what dbt wrote beside them
+    paths = [*modules(*HOUSE), *(path for folder in folders for path in folder.rglob("*.sql"))]
     lines = {path.relative_to(ROOT).as_posix(): len(path.read_bytes().splitlines()) for path in paths}
     assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
 

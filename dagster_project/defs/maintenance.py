@@ -9,7 +9,7 @@ from dagster_project.defs.ledger import SEGMENTS
 from dagster_project.lib.failures import explained, listed
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
-from tracking.home import Retention
+from tracking.book_settings import Retention
 from warehouse.integrity.verify import verify
 from warehouse.ledger.compact import compact
 from warehouse.privacy.retain import retain

@@ -120,7 +120,7 @@ def _start_dbt(context: dg.AssetExecutionContext, home: Home, *, full_refresh: b
     environment = os.environ | dbt_environment(home) | {"DBT_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
     if parameters.indirect_selection:
         environment["DBT_INDIRECT_SELECTION"] = parameters.indirect_selection
-    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh)
+    arguments = dbt_arguments(home.settings(), full_refresh=full_refresh)
     process = subprocess.Popen(  # noqa: S603
         dbt_command([*arguments, *parameters.selection_args]),
         env=environment,

@@ -8,12 +8,13 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
+from tracking.book_settings import BookSettings
 from warehouse.building.dbt import PROJECT, dbt_arguments
 
 
 @dbt_assets(manifest=Path(os.environ["LLM_COST_MANIFEST"]))
 def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    yield from dbt.cli(dbt_arguments("UTC"), context=context).stream()
+    yield from dbt.cli(dbt_arguments(BookSettings()), context=context).stream()
 
 
 definitions = dg.Definitions(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from dagster_project.lib.dagster_home import prepare_dagster_home
 from dagster_project.lib.dbt_manifest import prepared_manifest
 from tests.benchmarks.timing import table
+from tracking.book_settings import BookSettings
 from tracking.home import Home
 from warehouse.building.dbt import dbt_arguments, dbt_command, dbt_environment
 
@@ -46,7 +47,7 @@ def run() -> None:
 
         refresh = _least(REFRESH, ours, folder)
         imported, loaded = _least(IMPORT, ours, folder), _least(LOAD, ours, folder)
-        dbt = _least(dbt_command(dbt_arguments("UTC")), ours, folder)
+        dbt = _least(dbt_command(dbt_arguments(BookSettings())), ours, folder)
         default = _least(DEFAULT, there, folder)
         rows = [
             ("a refresh", refresh, "20"),

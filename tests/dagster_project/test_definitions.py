@@ -12,6 +12,7 @@ import dagster_project.lib.dbt_manifest
 import warehouse.building.dbt
 from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
 from dagster_project.lib.dbt_manifest import prepared_manifest
+from tracking.book_settings import BookSettings
 from tracking.home import Home
 from warehouse.building.dbt import PROJECT, BuildError, dbt_arguments
 
@@ -33,7 +34,7 @@ def test_definitions_load_and_are_valid(loaded: dg.Definitions) -> None:
 
 
 def test_every_model_is_an_asset_in_the_group_of_its_folder(specs: dict[str, dg.AssetSpec]) -> None:
-    folders = {file.stem: file.parent.relative_to(PROJECT / "models") for file in PROJECT.rglob("models/**/*.sql")}
+    folders = {file.stem: file.parent.relative_to(PROJECT / "models") for file in (PROJECT / "models").rglob("*.sql")}
     assert {name: spec.group_name for name, spec in specs.items() if name in MODELS} == {
         name: "_".join(folder.parts) for name, folder in folders.items()
     }
@@ -137,11 +138,11 @@ def test_what_cannot_be_undone_is_off_until_it_is_switched_on(loaded: dg.Definit
 
 
 def test_arguments_of_dbt_name_the_reporting_timezone() -> None:
-    arguments = dbt_arguments("Europe/Berlin")
+    arguments = dbt_arguments(BookSettings(reporting_timezone="Europe/Berlin"))
     assert arguments[0] == "build"
     assert json.loads(arguments[arguments.index("--vars") + 1]) == {"reporting_timezone": "Europe/Berlin"}
     assert "--full-refresh" not in arguments
-    assert "--full-refresh" in dbt_arguments("UTC", full_refresh=True)
+    assert "--full-refresh" in dbt_arguments(BookSettings(), full_refresh=True)
 
 
 def test_a_prepared_manifest_is_read_and_not_parsed(prepared: Home, monkeypatch: pytest.MonkeyPatch) -> None:

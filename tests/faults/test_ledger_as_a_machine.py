@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tracking import CostTracker
-from tracking.home import Home, Retention
+from tracking.book_settings import Retention
+from tracking.home import Home
 from warehouse.integrity.verify import verify
 from warehouse.ledger.compact import compact
 from warehouse.privacy.erase import erase

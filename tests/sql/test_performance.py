@@ -9,11 +9,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from ledgers import NOON, body
+from ledgers import NOON, body, build_marts
 
 from tracking import CostTracker, LLMResponse
 from tracking.home import Home
-from warehouse.building.build import build
 from warehouse.published.read import open_warehouse
 
 RELATIVE_ERROR = 2 ** (1 / 16) - 1
@@ -53,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, timings: Mapping[tuple[Any, s
             whole = LLMResponse.from_provider(body(10, 10, model="gpt-4o-2024-08-06"), provider="openai")
             status = "partial" if number < 2 else None
             _record(tracker, whole, attempt=2, retry_of=first.record_id, status=status, at=NOON + timedelta(days=20))
-    build(home)
+    build_marts(home, "performance_per_model_day", "error_rates_daily")
     return home
 
 

@@ -5,11 +5,10 @@ from math import ceil
 from typing import Any
 
 import pytest
-from ledgers import NOON, body
+from ledgers import NOON, body, build_marts
 
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
-from warehouse.building.build import build
 from warehouse.published.read import open_warehouse
 from warehouse.sealing.seal import seal
 
@@ -96,7 +95,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, list[LLMUsag
         streams = Class(tracker)
         streams.call("grade_student_work", STREAMED, 40, response_id="stream-1")
         streams.call("grade_student_work", STREAMED, 20, response_id="stream-2", status="partial")
-    build(home)
+    build_marts(home, "assignment_unit_economics")
     return home, made.records + half_priced.records
 
 
@@ -180,3 +179,16 @@ def test_nothing_graded_has_no_cost_per_submission(school: tuple[Home, list[LLMU
 def test_what_belongs_to_no_assignment_is_one_remainder(school: tuple[Home, list[LLMUsageRecord]]) -> None:
     found = economics(school[0], "assignment_id is null")
     assert (found["requests"], found["graded_submissions"], found["token_count"]) == (1, 0, 16)
+
+
+def test_the_books_say_which_calls_grade_and_what_they_grade(school: tuple[Home, list[LLMUsageRecord]]) -> None:
+    home, records = school
+    said = 'grading_request_types = ["generate_rubric"]\nsubmission_types = ["Rubric"]\nrubric_request_types = []'
+    home.ledger_toml.write_text(home.ledger_toml.read_text().replace("[reports]", f"[reports]\n{said}"))
+    build_marts(home, "assignment_unit_economics")
+    found = economics(home, "assignment_id = '7'")
+    records = [record for record in records if "7" in (record.trackable_id, record.trackable_parent_id)]
+    assert (found["graded_submissions"], found["grading_requests"]) == (2, 3)
+    assert found["grading_cost_usd"] == spent(records, "generate_rubric")
+    assert found["other_cost_usd"] == spent(records, "grade_student_work")
+    assert (found["rubrics"], found["rubric_cost_usd"]) == (0, None)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tracking import CostTracker, LedgerError
-from tracking.home import FORMAT_VERSION, Home
+from tracking.book_settings import FORMAT_VERSION, ReportSettings
+from tracking.home import Home
 
 
 def test_a_new_home_is_made_whole_and_private(home: Path) -> None:
@@ -31,8 +32,10 @@ def test_what_the_books_say_is_read(home: Path) -> None:
     home.mkdir()
     (home / "ledger.toml").write_text(
         'format_version = 1\nreporting_timezone = "Europe/Berlin"\nrequest_types = ["summarise_feedback"]\n'
+        '[reports]\ngrading_request_types = ["grade_essay"]\nrubric_types = []\noutlier_robust_z = 4\n'
     )
     settings = Home(home).open()
+    assert settings.reports == ReportSettings(("grade_essay",), rubric_types=(), outlier_robust_z=4.0)
     assert (settings.reporting_timezone, settings.request_types) == ("Europe/Berlin", ("summarise_feedback",))
 
 
@@ -56,6 +59,23 @@ def test_what_the_books_say_is_read(home: Path) -> None:
         ("format_version = 1\nrequest_types = 'a'", ["request_types is 'a'", "expected a list"]),
         ("format_version = 1\nrequest_types = ['Bad Name']", ["request_types is ['Bad Name']", "does not match"]),
         ("format_version = 1\nrequest_types = [1]", ["request_types is [1]"]),
+        ("format_version = 1\nreports = 1", ["reports is 1", "expected a table with grading_request_types"]),
+        ("format_version = 1\n[reports]\ngrading = ['a']", ["reports.grading is ['a']", "not a setting"]),
+        ("format_version = 1\n[reports]\nrubric_types = 'Rubric'", ["reports.rubric_types is 'Rubric'", "a list"]),
+        ("format_version = 1\n[reports]\nrubric_types = ['A', ' ']", ["reports.rubric_types is ['A', ' ']"]),
+        ("format_version = 1\n[reports]\nsubmission_types = [7]", ["reports.submission_types is [7]"]),
+        (
+            "format_version = 1\n[reports]\nbatch_request_types = ['Bad Name']",
+            ["reports.batch_request_types is ['Bad Name']", "does not match"],
+        ),
+        ("format_version = 1\n[reports]\noutlier_robust_z = '4'", ["reports.outlier_robust_z is '4'", "a number"]),
+        ("format_version = 1\n[reports]\noutlier_robust_z = true", ["reports.outlier_robust_z is True"]),
+        ("format_version = 1\n[reports]\noutlier_robust_z = nan", ["reports.outlier_robust_z is nan"]),
+        ("format_version = 1\n[reports]\noutlier_robust_z = inf", ["reports.outlier_robust_z is inf"]),
+        ("format_version = 1\n[reports]\noutlier_robust_z = 0", ["reports.outlier_robust_z is 0"]),
+        (f"format_version = 1\n[reports]\noutlier_robust_z = 1{'0' * 400}", ["reports.outlier_robust_z is 1000"]),
+        ("format_version = 1\n[retention]\nrows_days = 1.5", ["retention.rows_days is 1.5", "whole number of days"]),
+        ("format_version = 1\n[retention]\nyears = 1", ["retention.years is 1", "not a setting"]),
     ],
 )
 def test_books_that_cannot_be_read_are_refused_by_name_and_value(home: Path, toml: str, words: list[str]) -> None:

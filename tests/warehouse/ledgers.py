@@ -15,7 +15,12 @@ import duckdb
 
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
+from warehouse.building.build import prepare
+from warehouse.building.dbt import dbt_arguments, run_command
+from warehouse.building.publish import publish
 from warehouse.ledger.manifest import Segment
+from warehouse.locks import building
+from warehouse.sealing.seal import seal
 from warehouse.sources.ledger import create_sources
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -85,6 +90,17 @@ def sums(records: Iterable[LLMUsageRecord]) -> tuple[int, int, Decimal, int, int
         sum(record.micro_usd or 0 for record in records),
         sum(record.pricing_status == "unpriced" for record in records),
     )
+
+
+def build_marts(home: Home, *marts: str) -> None:
+    """Build and publish some marts and what they are made from, with their tests: all marts take twice as long."""
+    seal(home)
+    with building(home):
+        prepare(home)
+        selection = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in marts)]
+        completed = run_command(home, [*dbt_arguments(home.settings()), *selection])
+        assert completed.returncode == 0, completed.stdout[-3000:]
+        publish(home)
 
 
 def visible(home: Path | Home) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import warehouse
+from tracking.book_settings import BookSettings
 from tracking.durable_files import replace_file
 from tracking.errors import CostTrackingError
 from tracking.home import Home
@@ -64,16 +65,19 @@ def _memory_limit() -> int:
     return min(MOST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
 
 
-def dbt_arguments(reporting_timezone: str, *, full_refresh: bool = False, status_date: date | None = None) -> list[str]:
+def dbt_variables(settings: BookSettings) -> dict[str, object]:
+    """What the books say of the project's variables; for the others it has defaults."""
+    return {"reporting_timezone": settings.reporting_timezone} | settings.reports.given()
+
+
+def dbt_arguments(settings: BookSettings, *, full_refresh: bool = False, status_date: date | None = None) -> list[str]:
     """The arguments of the one dbt command a build consists of.
 
     Unit tests are left out: they test the models' code, not the data, and are run where the code is tested. Exposures
     are nothing to build.
     """
-    known = {"reporting_timezone": reporting_timezone} | (
-        {"status_date": status_date.isoformat()} if status_date else {}
-    )
-    arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(known)]
+    variables = dbt_variables(settings) | ({"status_date": status_date.isoformat()} if status_date else {})
+    arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(variables)]
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
 
 
@@ -145,7 +149,7 @@ def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None 
     results_file.unlink(missing_ok=True)
     models = project_hash()
     full_refresh = full_refresh or models_changed(home)
-    arguments = dbt_arguments(home.settings().reporting_timezone, full_refresh=full_refresh, status_date=status_date)
+    arguments = dbt_arguments(home.settings(), full_refresh=full_refresh, status_date=status_date)
     completed = run_command(home, arguments)
     if not results_file.exists():
         raise stopped(completed)

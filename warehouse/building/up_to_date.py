@@ -11,7 +11,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.building.dbt import project_hash
+from warehouse.building.dbt import dbt_variables, project_hash
 from warehouse.building.publish import INTERNAL_PREFIX
 from warehouse.database import connect
 from warehouse.source_code import code_hash
@@ -29,7 +29,7 @@ def inputs_of(home: Home, status_date: date | None = None) -> str:
         LedgerError: `build.duckdb` cannot be read.
     """
     digest = hashlib.sha256()
-    parts = [project_hash(), code_hash(__name__), home.settings().reporting_timezone, status_date]
+    parts = [project_hash(), code_hash(__name__), dbt_variables(home.settings()), status_date]
     for part in [*parts, *map(version, PACKAGES)]:
         digest.update(f"{part}\0".encode())
     try:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from tracking.book_settings import Retention
 from tracking.errors import ArgumentError
-from tracking.home import Home, Retention
+from tracking.home import Home
 from warehouse.cli.output import (
     HomeOption,
     JsonOption,

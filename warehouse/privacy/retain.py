@@ -13,9 +13,10 @@ from itertools import groupby
 
 import polars as pl
 
+from tracking.book_settings import Retention
 from tracking.durable_files import sync_directory
 from tracking.errors import LedgerError
-from tracking.home import Home, Retention
+from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.building.dbt import run_command, stopped
+from warehouse.building.dbt import dbt_variables, run_command, stopped
 from warehouse.locks import building
 from warehouse.published.named_files import writing
 
@@ -20,10 +20,10 @@ def write_model_docs(home: Home, path: Path) -> None:
     if not home.build_database.exists():
         raise LedgerError(f"home {home.root} has no reports yet: run `llm-cost build`")
     target = home.dbt / "docs"
-    known = json.dumps({"reporting_timezone": home.settings().reporting_timezone})
+    variables = json.dumps(dbt_variables(home.settings()))
     with building(home):
         completed = run_command(
-            home, ["docs", "generate", "--static", "--vars", known], {"DBT_TARGET_PATH": str(target)}
+            home, ["docs", "generate", "--static", "--vars", variables], {"DBT_TARGET_PATH": str(target)}
         )
         if completed.returncode:
             raise stopped(completed)

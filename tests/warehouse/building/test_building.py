@@ -20,7 +20,7 @@ from ledgers import MEASURES, NOON, body, llm_cost, record, record_month, sums
 from tracking import CostTracker, LedgerError, LLMUsageRecord
 from tracking.home import Home
 from warehouse.building.build import build, prepare
-from warehouse.building.dbt import BuildError, dbt_arguments
+from warehouse.building.dbt import BuildError
 from warehouse.published.proof import prove
 from warehouse.published.read import open_warehouse
 
@@ -284,12 +284,6 @@ def test_a_damaged_published_file_is_one_clear_error(home: Path, records: Record
         open_warehouse(damaged),
     ):
         pass
-
-
-def test_dbt_is_told_the_zone_and_whether_to_start_over() -> None:
-    assert '{"reporting_timezone": "Europe/Berlin"}' in dbt_arguments("Europe/Berlin")
-    assert "--full-refresh" not in dbt_arguments("UTC")
-    assert "--full-refresh" in dbt_arguments("UTC", full_refresh=True)
 
 
 def test_a_zone_that_only_this_system_knows_is_refused_before_anything_is_read(tmp_path: Path) -> None:

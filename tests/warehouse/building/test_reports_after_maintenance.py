@@ -7,7 +7,8 @@ import duckdb
 from ledgers import NOON, body, record, record_month, sums
 
 from tracking import CostTracker
-from tracking.home import Home, Retention
+from tracking.book_settings import Retention
+from tracking.home import Home
 from warehouse.building.build import build
 from warehouse.ledger.compact import compact
 from warehouse.privacy.erase import erase

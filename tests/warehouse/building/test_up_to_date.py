@@ -77,6 +77,10 @@ def move_zone(home: Home) -> None:
     home.ledger_toml.write_text(text.replace('"UTC"', '"Europe/Berlin"'))
 
 
+def set_outliers(home: Home) -> None:
+    home.ledger_toml.write_text(home.ledger_toml.read_text().replace("[reports]", "[reports]\noutlier_robust_z = 5"))
+
+
 def touch_published(home: Home) -> None:
     os.utime(home.warehouse_database, (1, 1))
 
@@ -99,6 +103,7 @@ CHANGES: dict[str, Callable[[Home], object]] = {
     ),
     "a price": write("prices.toml", PRICE),
     "the reporting timezone": move_zone,
+    "a setting of the reports": set_outliers,
     "a published file written to": touch_published,
     "another published file": replace_published,
     "no published file": lambda home: home.warehouse_database.rename(home.root / "gone"),

@@ -15,7 +15,8 @@ import pytest
 from ledgers import NOON, body, journals, llm_cost, record, record_month, write_journal
 
 from tracking import CostTracker
-from tracking.home import Home, Retention
+from tracking.book_settings import Retention
+from tracking.home import Home
 from tracking.journal.writer import encode_line
 from warehouse.integrity.repair import repair
 from warehouse.integrity.verify import VerifyReport, verify

@@ -24,7 +24,8 @@ from ledgers import (
 )
 
 from tracking import CostTracker, LedgerError, LLMUsageRecord
-from tracking.home import Home, Retention
+from tracking.book_settings import Retention
+from tracking.home import Home
 from tracking.journal.writer import decode_line, record_line
 from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.tidy import tidy
