@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ def _run(*command: object, cwd: Path | None = None) -> str:
     done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_it_takes_three_import_names_and_no_other(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"tracking", "warehouse", "dagster_project"}
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "takes the import names `tracking`, `warehouse` and `dagster_project`" in readme
+
+
+def test_it_holds_the_dbt_project_inside_the_package_and_nothing_that_dbt_wrote(wheel: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("warehouse/sql/")}
+    listed = subprocess.run(["git", "ls-files", "sql"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("needs the checkout's git")
+    assert names == {f"warehouse/{file}" for file in listed.stdout.split() if not Path(file).name.startswith(".")}
 
 
 def test_with_extras_it_runs_the_demo_elsewhere(uv: str, wheel: Path, tmp_path: Path) -> None:

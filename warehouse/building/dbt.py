@@ -18,8 +18,9 @@ from tracking.durable_files import replace_file
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 
-PROJECT = Path(warehouse.__file__).resolve().parent.parent / "sql"
-"""The dbt project, beside this package in a checkout and in an installed wheel alike."""
+PACKAGE = Path(warehouse.__file__).resolve().parent
+PROJECT = PACKAGE / "sql" if (PACKAGE / "sql").exists() else PACKAGE.parent / "sql"
+"""The dbt project: inside this package where it is installed from a wheel, beside it in a checkout."""
 
 
 PROJECT_SUFFIXES = (".sql", ".yml", ".md", ".csv")
