@@ -1,5 +1,6 @@
 """Checks of the published reports: that they are the ledger's, complete, and what they say of the money."""
 
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,9 @@ from warehouse.published.read import open_warehouse
 
 UNPRICED_SHARE = 0.05
 """Of the calls that did not fail: more than this without a price, and totals are no longer to be trusted as totals."""
+
+ASSUMED_SHARE = Decimal("0.05")
+"""Of the money: more than this at rates that were assumed, and the provider's bill will differ."""
 
 
 @dg.asset_check(
@@ -88,6 +92,42 @@ def calls_are_priced(ledger_home: LedgerHome) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset=WAREHOUSE,
+    description=f"No more than {ASSUMED_SHARE:.0%} of the money rests on an assumption, such as another tier's rate.",
+)
+def money_rests_on_known_rates(ledger_home: LedgerHome) -> dg.AssetCheckResult:
+    with open_warehouse(ledger_home.home) as connection:
+        assumed = connection.execute(
+            """
+            select assumed, sum(requests)::bigint, coalesce(sum(cost_usd), 0)::decimal(38, 12) as cost_usd
+            from pricing_coverage
+            where assumed is not null
+            group by assumed
+            order by cost_usd desc, assumed
+            """
+        ).fetchall()
+        [(total,)] = connection.execute(
+            "select coalesce(sum(cost_usd), 0)::decimal(38, 12) from pricing_coverage"
+        ).fetchall()
+    assumed_usd = sum((usd for _, _, usd in assumed), Decimal(0))
+    columns = ["assumed", "requests", "cost_usd"]
+    return dg.AssetCheckResult(
+        passed=assumed_usd <= total * ASSUMED_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"{assumed_usd:f} of {total:f} USD rest on an assumption; see price_assumptions of fct_usage"
+            if assumed
+            else None
+        ),
+        metadata={
+            "cost_usd": f"{total:f}",
+            "assumed_usd": f"{assumed_usd:f}",
+            "assumptions": table([dict(zip(columns, map(str, row), strict=True)) for row in assumed], columns),
+        },
+    )
+
+
 def _breach_check(kind: Kind, name: str, description: str) -> dg.AssetChecksDefinition:
     """A check that fails with the breaches of one kind: error where one of them is, else a warning."""
 
@@ -127,6 +167,7 @@ PUBLISHED_CHECKS = [
     reports_sum_to_ledger,
     every_sealed_day_is_published,
     calls_are_priced,
+    money_rests_on_known_rates,
     _breach_check(Kind.BUDGET, "budgets_are_kept", "No budget of budgets.toml is near its limit, or over it."),
     _breach_check(Kind.ANOMALY, "no_cost_is_unusual", "No recent day cost far more than such days do."),
     _breach_check(Kind.INVOICE, "invoices_agree", "What providers billed is what the ledger says, but for rounding."),

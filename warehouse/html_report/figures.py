@@ -183,13 +183,14 @@ PERFORMANCE = """
 COVERAGE = """
     select
         pricing_status,
+        assumed,
         sum(requests)::bigint as requests,
         sum(token_count)::bigint as token_count,
         sum(cost_usd)::decimal(38, 12) as cost_usd
     from pricing_coverage
     where reporting_month between date_trunc('month', $first::date) and $last
-    group by pricing_status
-    order by requests desc
+    group by pricing_status, assumed
+    order by requests desc, pricing_status, assumed
 """
 
 QUALITY = """

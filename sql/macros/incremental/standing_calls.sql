@@ -7,7 +7,7 @@
 {%- endmacro %}
 
 {% macro standing_words() -%}
-    {{- return(['status', 'error_type', 'pricing_status']) -}}
+    {{- return(['status', 'error_type', 'pricing_status', 'assumed']) -}}
 {%- endmacro %}
 
 {# The CTE corrected: of each call that was corrected on a changed day what its corrections, which are few, add up to, and

@@ -49,6 +49,7 @@ renamed as (
         pricing_status,
         corrects_pricing_status,
         price_assumptions,
+        {{ assumed('price_assumptions', 'pricing_status') }} as assumed,
 
         -- requests
         cast(case when charge_class = 'usage' then 1 else 0 end as bigint) as requests,

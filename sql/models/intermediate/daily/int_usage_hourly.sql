@@ -22,6 +22,7 @@ aggregated as (
         llm,
         request_type,
         standing_pricing_status as pricing_status,
+        standing_assumed as assumed,
         day_fingerprint,
         min(occurred_at) as first_occurred_at,
         max(occurred_at) as last_occurred_at,
