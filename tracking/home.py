@@ -1,5 +1,6 @@
 """The ledger's home on disk: where everything lies."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -21,16 +22,29 @@ class Home:
         self.prices = self.root / "prices"
         self.keys = self.root / "keys"
         self.locks = self.root / "locks"
+        self.ids = self.root / "ids"
         self.dimensions = self.root / "dimensions"
+        self.users_csv = self.dimensions / "users.csv"
+        self.assignments_csv = self.dimensions / "assignments.csv"
+        self.invoices = self.root / "invoices"
         self.prices_toml = self.root / "prices.toml"
+        self.budgets_toml = self.root / "budgets.toml"
+        self.alerts_toml = self.root / "alerts.toml"
+        self.alerts_sent = self.root / "alerts_sent.json"
+        self.demo_marker = self.root / "demo.txt"
         self.manifest = self.root / "manifest.sqlite"
-        self.build_database = self.root / "build.duckdb"
+        self.duckdb_workplace = _duckdb_workplace(self.root)
+        self.build_database = self.duckdb_workplace / "build.duckdb"
         self.warehouse_database = self.root / "warehouse.duckdb"
         self.dbt = self.root / "dbt"
         self.dagster = self.root / "dagster"
 
     def __repr__(self) -> str:
         return f"Home({str(self.root)!r})"
+
+    def journals(self) -> list[Path]:
+        """Every journal there is now, by name."""
+        return sorted(self.journal.glob("*.log"))
 
     def open(self) -> BookSettings:
         """Create what is missing (directories 0700), and return the books' settings.
@@ -75,3 +89,15 @@ class Home:
         except UnicodeDecodeError as error:
             raise LedgerError(f"{self.ledger_toml} is not valid TOML: {error}") from error
         return parse_book_settings(self.ledger_toml, text)
+
+
+def _duckdb_workplace(root: Path) -> Path:
+    """Where DuckDB writes its files: the home itself, or a folder of the user's cache where the home's path forbids it.
+
+    DuckDB takes what follows a `?` in a path for options, and its write-ahead log gets a name in another folder, which
+    is not there; dbt's adapter cuts a path off at a `#` too. What is written there can be made anew.
+    """
+    if not {"?", "#"} & set(str(root)):
+        return root
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "llm-cost-ledger" / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]

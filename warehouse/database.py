@@ -2,13 +2,14 @@
 
 import glob
 import re
+import shutil
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from tracking.durable_files import PRIVATE_FILE, make_directory
+from tracking.durable_files import PRIVATE_FILE, make_directory, replacing
 
 
 @contextmanager
@@ -26,6 +27,28 @@ def connect(
             path.chmod(PRIVATE_FILE)
         connection.execute("set TimeZone = 'UTC'")
         yield connection
+
+
+@contextmanager
+def new_database(path: Path, workplace: Path) -> Generator[duckdb.DuckDBPyConnection, None, None]:
+    """A new database, which DuckDB writes in `workplace`; on leaving without error it becomes `path`, durably."""
+    with replacing(path) as temporary:
+        written = workplace / temporary.name
+        try:
+            with connect(written) as connection:
+                yield connection
+                # Closing does so too, but says nothing where the disk was full.
+                connection.execute("checkpoint")
+            if written != temporary:
+                shutil.move(written, temporary)
+        finally:
+            for file in database_files(written) if written != temporary else ():
+                file.unlink(missing_ok=True)
+
+
+def database_files(path: Path) -> tuple[Path, Path]:
+    """A database's file and its write-ahead log, which is there only while somebody writes, or after a crash."""
+    return path, path.with_name(f"{path.name}.wal")
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:

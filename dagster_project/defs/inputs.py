@@ -19,14 +19,16 @@ from warehouse.sources.budgets import create_budgets
 from warehouse.sources.invoices import create_invoices
 from warehouse.sources.names import create_names
 
-FILES = {
-    "models": "prices.toml",
-    "users": "dimensions/users.csv",
-    "assignments": "dimensions/assignments.csv",
-    "budgets": "budgets.toml",
-    "invoices": "invoices",
-}
-"""Where in the home the user keeps them; each may be absent."""
+
+def _places(home: Home) -> dict[str, Path]:
+    """Where the user keeps them; each may be absent."""
+    return {
+        "models": home.prices_toml,
+        "users": home.users_csv,
+        "assignments": home.assignments_csv,
+        "budgets": home.budgets_toml,
+        "invoices": home.invoices,
+    }
 
 
 def inputs(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -43,11 +45,12 @@ def inputs(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         home = ledger_home.home
         with explained():
             rows, prices = _rows(home), _catalogue(home)
+        places = _places(home)
         for key in sorted(context.selected_asset_keys):
             name = key.path[-1]
             metadata = {ROWS: rows[name]} if name in rows else {}
             metadata |= prices if name == "models" else {}
-            metadata |= _files(home.root / FILES[name]) if name in FILES else {}
+            metadata |= _files(places[name]) if name in places else {}
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return inputs

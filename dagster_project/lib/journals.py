@@ -28,7 +28,7 @@ def waiting_journals(home: Home) -> list[WaitingJournal]:
     """Every journal that is longer than what is sealed of it."""
     waiting: list[WaitingJournal] = []
     with Manifest(home) as manifest:
-        for path in sorted(home.journal.glob("*.log")):
+        for path in home.journals():
             sealed = manifest.sealed_bytes(path.name)
             try:
                 status = path.stat()

@@ -160,7 +160,7 @@ class _Sent:
 
     @classmethod
     def load(cls, home: Home) -> "_Sent":
-        path = home.root / "alerts_sent.json"
+        path = home.alerts_sent
         try:
             return cls(path, SENT.validate_json(path.read_bytes())["sent"])
         except FileNotFoundError:

@@ -21,7 +21,6 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.alerts.breaches import Severity
 
-FILE = "alerts.toml"
 HTTP_URL = TypeAdapter(AnyHttpUrl)
 SHOWN = frozenset({"to", "minimum", "name", "host", "sender"})
 """The fields whose text an error may show. Any other may be a secret, or one that was written in the wrong place."""
@@ -109,7 +108,7 @@ class AlertSettings(BaseModel):
         Raises:
             LedgerError: it cannot be read; the first field that is wrong is named, with its value.
         """
-        path = home.root / FILE
+        path = home.alerts_toml
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -172,5 +171,5 @@ def secret(variable: str) -> str:
     if not value:
         # What does not look like the name of a variable may be the secret itself.
         name = f" {variable}" if VARIABLE.fullmatch(variable) else ""
-        raise LedgerError(f"{FILE} names the environment variable{name}, which is not set")
+        raise LedgerError(f"alerts.toml names the environment variable{name}, which is not set")
     return value

@@ -13,7 +13,7 @@ from warehouse.building.dbt import DbtReport, run_dbt
 from warehouse.building.publish import publish
 from warehouse.building.removed_models import drop_removed_models
 from warehouse.building.up_to_date import inputs_of, is_published, note_published
-from warehouse.database import connect
+from warehouse.database import connect, database_files
 from warehouse.ledger.compact import compact_closed_days
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
@@ -64,7 +64,7 @@ def rebuild_from_nothing(home: Home) -> None:
 
     The published warehouse is replaced at the end, as by every build.
     """
-    for file in (home.build_database, home.build_database.with_suffix(".duckdb.wal")):
+    for file in database_files(home.build_database):
         file.unlink(missing_ok=True)
     for folder in ("target", "logs", "docs"):
         shutil.rmtree(home.dbt / folder, ignore_errors=True)

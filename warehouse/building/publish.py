@@ -2,9 +2,8 @@
 
 import duckdb
 
-from tracking.durable_files import replacing
 from tracking.home import Home
-from warehouse.database import attach, connect, literal, quoted
+from warehouse.database import attach, database_files, literal, new_database, quoted
 
 INTERNAL_PREFIX = "int_"
 """Intermediate models stay in the build file; everything else dbt makes is published."""
@@ -15,8 +14,9 @@ def publish(home: Home) -> None:
 
     Readers of the old file keep it until they close it. Call it while holding the build lock.
     """
-    home.warehouse_database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
-    with replacing(home.warehouse_database) as temporary, connect(temporary) as connection:
+    _, log = database_files(home.warehouse_database)
+    log.unlink(missing_ok=True)
+    with new_database(home.warehouse_database, home.duckdb_workplace) as connection:
         attach(connection, home.build_database, "build")
         connection.execute("create schema ledger")
         for schema, table in _tables(connection):

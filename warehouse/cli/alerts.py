@@ -7,7 +7,7 @@ import typer
 
 from warehouse.alerts.breaches import find_breaches
 from warehouse.alerts.delivery import DeliveryReport, send_alerts
-from warehouse.alerts.settings import FILE, AlertSettings
+from warehouse.alerts.settings import AlertSettings
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, say, say_json, say_table, working
 
 
@@ -40,7 +40,7 @@ def alerts(
         else:
             say("No budget, cost or invoice is out of order")
         if send and not AlertSettings.load(target).notify:
-            say(f"Nobody to tell: {target.root / FILE} names no recipient")
+            say(f"Nobody to tell: {target.alerts_toml} names no recipient")
         elif send:
             say(f"Told {len(report.sent):,} alerts; {report.known:,} were told before")
     for delivery in report.failed:

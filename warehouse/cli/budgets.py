@@ -13,7 +13,6 @@ from rich.text import Text
 
 from warehouse.cli.output import HomeOption, JsonOption, home_of, printable, say, say_json
 from warehouse.published.read import open_warehouse
-from warehouse.sources.budgets import FILE
 
 BAR = 20
 COLOURS = {"ok": "green", "warn": "yellow", "over": "red"}
@@ -41,7 +40,7 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
     elif rows:
         _say_budgets(rows)
     else:
-        file = target.root / FILE
+        file = target.budgets_toml
         reason = (
             f"by the last build no entry of {file} covers a day of the ledger"
             if file.exists()

@@ -17,7 +17,6 @@ from warehouse.published.proof import CutProof, prove
 from warehouse.published.read import open_warehouse
 
 DEMO_HOME = Path("llm-cost-demo")
-MARKER = "demo.txt"
 
 REPORTS = {
     "Cost per day": "select reporting_date, requests, unpriced_requests, token_count, cost_usd from cost_per_day"
@@ -90,7 +89,7 @@ def _from_here(path: Path) -> Path:
 
 def _claim(home: Home) -> None:
     """Make `home` a demo's, unless it is somebody's ledger."""
-    marker = home.root / MARKER
+    marker = home.demo_marker
     if home.ledger_toml.exists():
         home.settings()  # one from a newer version is refused before anything of it is touched
     if not marker.exists() and _holds_calls(home):
@@ -100,7 +99,7 @@ def _claim(home: Home) -> None:
 
 
 def _holds_calls(home: Home) -> bool:
-    if any(home.journal.glob("*.log")):
+    if home.journals():
         return True
     if not home.manifest.exists():
         return False

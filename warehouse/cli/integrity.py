@@ -89,7 +89,7 @@ def restore_(
 
 
 def _bytes_to_copy(home: Home) -> int:
-    return _bytes_of_segments(home) + sum(file.stat().st_size for file in home.journal.glob("*.log"))
+    return _bytes_of_segments(home) + sum(file.stat().st_size for file in home.journals())
 
 
 def _say_copy(done: str, report: CopyReport, target: Path, *, as_json: bool) -> None:

@@ -57,7 +57,7 @@ def import_(
 def seal_(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Turn what was recorded so far into segments. A build does this first; alone it makes room in journal/."""
     target = home_of(home)
-    with progress_bar("sealing", sum(file.stat().st_size for file in target.journal.glob("*.log"))) as advance:
+    with progress_bar("sealing", sum(file.stat().st_size for file in target.journals())) as advance:
         report = seal(target, advance)
     if as_json:
         say_json({name: getattr(report, name) for name in report.__slots__})

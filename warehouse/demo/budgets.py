@@ -2,7 +2,6 @@
 
 from tracking.durable_files import create_exclusively
 from tracking.home import Home
-from warehouse.sources.budgets import FILE
 
 BUDGETS_TOML = """\
 # Who may spend what; `llm-cost budget` shows how it stands. See docs/budgets.md.
@@ -47,4 +46,4 @@ limit_usd = 60
 
 def write_budgets(home: Home) -> None:
     """Write the file, unless the home has one."""
-    create_exclusively(home.root / FILE, BUDGETS_TOML.encode())
+    create_exclusively(home.budgets_toml, BUDGETS_TOML.encode())

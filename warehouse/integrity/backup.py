@@ -17,11 +17,11 @@ from tracking.durable_files import PRIVATE_FILE, sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
+from warehouse.database import database_files
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.locks import sealing
 from warehouse.sealing.seal import seal
 
-DERIVED = {"build.duckdb", "warehouse.duckdb", "build.duckdb.wal", "dbt", "dagster", "ids", "locks"}
 BLOCK_BYTES = 1 << 20
 
 
@@ -115,7 +115,7 @@ class _Copier:
             segments = manifest.segments()
         for segment in segments:
             self._copy_segment(segment)
-        for path in sorted(self._source.journal.glob("*.log")):
+        for path in self._source.journals():
             self._copy_file(path, whole_lines=True)
         # After the rows: each price is kept before a row that names it is written.
         for path in sorted(self._others()):
@@ -139,9 +139,12 @@ class _Copier:
 
     def _others(self) -> Iterator[Path]:
         """Everything else that is not derived: prices, keys, quarantine, settings, and the user's own files."""
-        segments = {self._source.usage, self._source.prompts, self._source.journal}
-        for top in self._source.root.iterdir():
-            if top.name in DERIVED or top in segments or top.name.startswith((".", self._source.manifest.name)):
+        home = self._source
+        databases = {file for path in (home.build_database, home.warehouse_database) for file in database_files(path)}
+        derived = {*databases, home.dbt, home.dagster, home.ids, home.locks}
+        copied = {home.usage, home.prompts, home.journal}
+        for top in home.root.iterdir():
+            if top in derived | copied or top.name.startswith((".", home.manifest.name)):
                 continue
             yield from (path for path in (top, *top.rglob("*")) if path.is_file() and not path.name.startswith("."))
 

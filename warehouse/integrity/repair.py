@@ -21,6 +21,7 @@ from warehouse.integrity.findings import Finding, Findings
 from warehouse.integrity.repair_plan import Damaged, Plan, plan, stretch_named
 from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment, Stretch
 from warehouse.ledger.quarantine import DamagedEntryError, entries_of
+from warehouse.ledger.segments import scan
 from warehouse.locks import sealing
 from warehouse.sealing.id_runs import read_run
 
@@ -97,7 +98,7 @@ def repair(home: Home, *, dry_run: bool = False, progress: Callable[[int], None]
 
 def _remember(home: Home) -> _Remembered:
     sums: defaultdict[str, set[str]] = defaultdict(set)
-    for path in (home.root / "ids").glob("*.ids"):
+    for path in home.ids.glob("*.ids"):
         run = read_run(path)
         if run is not None and run.is_intact():
             for file, sha256 in run.holders:
@@ -158,7 +159,7 @@ def _described(segment: Segment | None, damage: Damaged | None = None) -> str:
     if segment is not None:
         return f"it held {segment.row_count:,} rows, {segment.requests:,} requests and {segment.cost_usd:,f} USD"
     try:
-        rows = pl.scan_parquet(damage.path, glob=False).select(pl.len()).collect().item() if damage else None
+        rows = scan(damage.path, None).select(pl.len()).collect().item() if damage else None
     except (OSError, pl.exceptions.PolarsError):
         rows = None
     return "how many rows it held is not known" if rows is None else f"by its footer it held {rows:,} rows"

@@ -16,8 +16,8 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Segment, Stretch, segment_file
-from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA
-from warehouse.ledger.segments import TOTALS, exact_totals, sha256_of
+from warehouse.ledger.schema import PROMPT_SCHEMA
+from warehouse.ledger.segments import TOTALS, exact_totals, scan, sha256_of
 from warehouse.sealing.id_runs import Hashes
 from warehouse.sealing.sealed_ids import hashed
 
@@ -79,7 +79,7 @@ def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], made: Plan) -> _
     file = segment_file(day, name)
     if file in sums and not any(_is_nearly(sha256, remembered) for remembered in sums[file]):
         raise LedgerError(f"its sha256 is {sha256}, expected {' or '.join(sorted(sums[file]))}")
-    rows = pl.read_parquet(path, schema=USAGE_SCHEMA, missing_columns="insert", hive_partitioning=False, glob=False)
+    rows = scan(path).collect()
     if (rows["usage_date"] != day).any():
         raise LedgerError(f"it holds rows of other days than {day}")
     provenance = Provenance.read(path) or _named_provenance(name)
@@ -109,7 +109,7 @@ def _read_prompts(home: Home, file: str, made: Plan) -> tuple[str | None, int]:
     if not path.exists():
         return None, 0
     try:
-        prompts = pl.read_parquet(path, schema=PROMPT_SCHEMA, hive_partitioning=False, glob=False).height
+        prompts = scan(path, PROMPT_SCHEMA).collect().height
     except (OSError, pl.exceptions.PolarsError) as error:
         made.damaged.append(Damaged(path, str(error).splitlines()[0]))
         return None, 0

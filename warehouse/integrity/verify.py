@@ -104,7 +104,7 @@ def _list(home: Home, findings: Findings) -> _Listed:
             manifest.quarantined(),
             manifest.conflicts(),
             manifest.superseded(),
-            {path: manifest.sealed_bytes(path.name) for path in sorted(home.journal.glob("*.log"))},
+            {path: manifest.sealed_bytes(path.name) for path in home.journals()},
         )
 
 

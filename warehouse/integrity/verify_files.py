@@ -106,7 +106,7 @@ def verify_prices(home: Home, named: Mapping[str, str], findings: Findings) -> N
 
 
 def verify_ids(home: Home, findings: Findings) -> None:
-    for path in sorted((home.root / "ids").glob("*.ids")):
+    for path in sorted(home.ids.glob("*.ids")):
         try:
             run = read_run(path)
         except FileNotFoundError:
@@ -117,7 +117,7 @@ def verify_ids(home: Home, findings: Findings) -> None:
 
 def verify_modes(home: Home, findings: Findings) -> None:
     """Check that nobody but the owner can read what the ledger wrote itself; a temporary file gets its mode last."""
-    folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.root / "ids")
+    folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.ids)
     below = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
     for path in (*folders, home.manifest, home.build_database, home.warehouse_database, *below):
         try:

@@ -13,8 +13,8 @@ from tracking.home import Home
 from warehouse.integrity.findings import Findings
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Manifest, Segment
-from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA
-from warehouse.ledger.segments import TOTALS, exact_totals
+from warehouse.ledger.schema import PROMPT_SCHEMA
+from warehouse.ledger.segments import TOTALS, exact_totals, scan
 from warehouse.sealing.id_runs import Hashes
 from warehouse.sealing.sealed_ids import hashed
 
@@ -83,10 +83,7 @@ class SegmentVerifier:
         if not self._is_intact(path, segment.sha256, segment.bytes):
             return None
         try:
-            rows = pl.scan_parquet(
-                path, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False
-            )
-            return rows.select(COLUMNS).collect()
+            return scan(path).select(COLUMNS).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             self._findings.problem(path, f"cannot be read as Parquet: {error}")
             return None
@@ -128,7 +125,7 @@ class SegmentVerifier:
         if not self._is_intact(path, segment.prompts_sha256):
             return
         try:
-            prompts = pl.read_parquet(path, columns=["record_id"], schema=PROMPT_SCHEMA, hive_partitioning=False)
+            prompts = scan(path, PROMPT_SCHEMA).select("record_id").collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             self._findings.problem(path, f"cannot be read as Parquet: {error}")
             return
@@ -155,8 +152,8 @@ class SegmentVerifier:
             among = np.isin(hashes, doubled)
             path = self._home.usage / file
             if among.any() and path.exists():
-                rows = pl.read_parquet(path, columns=["record_id"], hive_partitioning=False)
-                for record_id in rows["record_id"].filter(pl.Series(among)):
+                record_ids = scan(path).select("record_id").collect()["record_id"]
+                for record_id in record_ids.filter(pl.Series(among)):
                     places[record_id].append(file)
         for record_id, files in places.items():
             if len(files) > 1:

@@ -60,10 +60,7 @@ def blank_sealed_lines(home: Home, manifest: Manifest, gone: Callable[[Fields], 
             left = b"{}"
         return encode_line(left.ljust(len(content)))[:-1]
 
-    return sum(
-        overwrite_lines(journal, changed, manifest.sealed_bytes(journal.name))
-        for journal in sorted(home.journal.glob("*.log"))
-    )
+    return sum(overwrite_lines(journal, changed, manifest.sealed_bytes(journal.name)) for journal in home.journals())
 
 
 def _object(content: bytes) -> Fields | None:

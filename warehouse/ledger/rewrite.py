@@ -25,7 +25,7 @@ from warehouse.database import connect, literal, parquet_files
 from warehouse.ledger.footer import KEY, Provenance
 from warehouse.ledger.manifest import Conflict, Manifest, Segment, Stretch, segment_file
 from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA, duckdb_type
-from warehouse.ledger.segments import ORDER, TOTALS, exact_totals, sha256_of, write_durably
+from warehouse.ledger.segments import ORDER, TOTALS, exact_totals, scan, sha256_of, write_durably
 
 MEMORY_LIMIT = "1GB"
 PROMPT_ROW_GROUP = 2048
@@ -123,7 +123,7 @@ def _write(home: Home, day: date, segments: Sequence[Segment], rewriting: Rewrit
         footer = f"kv_metadata {{{KEY}: {literal(provenance.as_metadata()[KEY])}}}"
         sha256 = write_durably(home.usage / file, lambda path: _copy(connection, usage, path, footer))
     written = home.usage / file
-    totals = pl.scan_parquet(written, schema=USAGE_SCHEMA, glob=False).select(**TOTALS).collect(engine="streaming")
+    totals = scan(written).select(**TOTALS).collect(engine="streaming")
     return Segment(
         name=written.stem,
         usage_date=day,
@@ -162,7 +162,7 @@ def usage_relation(home: Home, segments: Iterable[Segment]) -> str:
         LedgerError: a segment has a column that this version does not know.
     """
     files = [home.usage / segment.file for segment in segments]
-    unknown = {name for file in files for name in pl.read_parquet_schema(file)} - set(USAGE_SCHEMA.names())
+    unknown = {name for file in files for name in scan(file, None).collect_schema()} - set(USAGE_SCHEMA.names())
     if unknown:
         raise LedgerError(f"segments hold the column {min(unknown)}, which this version does not know")
     return f"({_no_rows(USAGE_SCHEMA)} union all by name select * from {parquet_files(files, filename=True)})"

@@ -1,4 +1,4 @@
-"""Writing segments: immutable Parquet files, durable before anything speaks of them."""
+"""Reading and writing segments: immutable Parquet files, durable before anything speaks of them."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -44,6 +44,27 @@ COMPRESSION: Compression = {"compression": "zstd", "compression_level": 1}
 
 ORDER = ("user_id", "occurred_at", "record_id")
 """How the rows of a segment are sorted, and its prompts."""
+
+
+def scan(files: Path | Iterable[Path], schema: pl.Schema | None = USAGE_SCHEMA) -> pl.LazyFrame:
+    """The rows of segments' files, or of files of prompts by their schema; no file, no rows.
+
+    A column that older files lack is NULL, one that the schema lacks is left out. No schema: whatever a file has.
+    """
+    paths = [files] if isinstance(files, Path) else list(files)
+    if schema is None:
+        return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+    if not paths:
+        return pl.LazyFrame(schema=schema)
+    # Without `glob=False` a home in a folder `[a]` has no rows, and nobody is told.
+    return pl.scan_parquet(
+        paths,
+        schema=schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        glob=False,
+        hive_partitioning=False,
+    )
 
 
 def write_segments(

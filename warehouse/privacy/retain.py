@@ -23,6 +23,7 @@ from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.ledger.overwrite import Fields, blank_sealed_lines
 from warehouse.ledger.quarantine import entries_of
 from warehouse.ledger.rewrite import Rewriting, rewrite
+from warehouse.ledger.segments import scan
 from warehouse.ledger.tidy import remove_leftovers
 from warehouse.locks import sealing
 from warehouse.privacy.kept_lines import change_entries, files_older_than, remove, without_prompt
@@ -131,8 +132,8 @@ def _findings(home: Home, manifest: Manifest, segments: list[Segment]) -> tuple[
     files = [home.usage / segment.file for segment in segments]
     superseded: set[str] = set()
     conflicting = [conflict.record_id for conflict in manifest.conflicts()]
-    rows = pl.scan_parquet(files, schema=pl.Schema({"record_id": pl.String}), extra_columns="ignore", glob=False)
-    gone = set(rows.filter(pl.col("record_id").is_in(conflicting)).collect()["record_id"])
+    rows = scan(files).select("record_id").filter(pl.col("record_id").is_in(conflicting))
+    gone = set(rows.collect()["record_id"])
     for provenance in filter(None, map(Provenance.read, files)):
         gone |= {conflict.record_id for conflict in provenance.conflicts}
         superseded |= set(provenance.superseded)

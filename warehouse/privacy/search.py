@@ -22,6 +22,7 @@ import polars as pl
 from tracking.home import Home
 from tracking.journal.writer import decode_line
 from warehouse.database import attach, connect, quoted
+from warehouse.ledger.segments import scan
 
 LONG_ENOUGH = 6
 
@@ -60,8 +61,9 @@ class Canary:
     def search(self, home: Home) -> list[Found]:
         """Every place below the home, by path."""
         found: list[Found] = []
-        for file in sorted(file for file in home.root.rglob("*") if file.is_file() and not file.is_symlink()):
-            path = file.relative_to(home.root).as_posix()
+        everything = {path for folder in {home.root, home.duckdb_workplace} for path in folder.rglob("*")}
+        for file in sorted(path for path in everything if path.is_file() and not path.is_symlink()):
+            path = (file.relative_to(home.root) if file.is_relative_to(home.root) else file).as_posix()
             try:
                 columns = self._columns(file)
                 places = {name: count for name, count in sorted(columns.items()) if count}
@@ -88,7 +90,7 @@ class Canary:
             return {}
 
     def _parquet(self, file: Path) -> Mapping[str, int]:
-        frame = pl.scan_parquet(file, glob=False)
+        frame = scan(file, None)
         texts = [name for name, kind in frame.collect_schema().items() if kind == pl.String]
         counts = frame.select(pl.col(texts).str.contains(self._engine_value).sum()).collect(engine="streaming")
         return counts.row(0, named=True)

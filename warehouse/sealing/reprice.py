@@ -29,7 +29,7 @@ from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, units_from_json
 from warehouse.ledger.corrections import standing_calls
 from warehouse.ledger.manifest import Manifest, Segment
-from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.ledger.segments import scan
 from warehouse.sealing.seal import CHUNK_BYTES, DECIDED, Sealer, seal, sealer_of
 
 Row = dict[str, Any]
@@ -150,11 +150,7 @@ class _Corrections:
 def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[Row]:
     """The day's selected rows as they stand after their corrections, with `corrections`: how many they have had."""
     files = [home.usage / segment.file for segment in day]
-    if not files:
-        return
-    rows = pl.scan_parquet(
-        files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False
-    ).collect()
+    rows = scan(files).collect()
     chosen = ["unpriced", "priced", "estimated"] if selection.restate else ["unpriced"]
     has_usage = pl.any_horizontal(pl.col("token_count", "other_units").is_not_null())
     calls = standing_calls(rows).filter(has_usage, pl.col("pricing_status").is_in(chosen))

@@ -12,8 +12,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.quarantine import entry_of
-from warehouse.ledger.schema import USAGE_SCHEMA
-from warehouse.ledger.segments import write_segments
+from warehouse.ledger.segments import scan, write_segments
 from warehouse.locks import sealing
 from warehouse.sealing.sealed_ids import SealedIds
 from warehouse.sealing.settle import settle
@@ -79,7 +78,7 @@ class Sealer:
 
     def seal_all(self, progress: Callable[[int], None] | None = None) -> SealReport:
         """Seal what is recorded by now."""
-        return self.seal_journals(sorted(self._home.journal.glob("*.log"), key=_order_of_sealing), progress)
+        return self.seal_journals(sorted(self._home.journals(), key=_order_of_sealing), progress)
 
     def seal_journals(self, paths: Iterable[Path], progress: Callable[[int], None] | None = None) -> SealReport:
         """Seal these journals and no other."""
@@ -101,7 +100,8 @@ class Sealer:
 
     def _seal_batch(self, batch: Batch, ids: SealedIds, superseded: set[str]) -> None:
         files = ids.files_that_may_hold(batch.rows)
-        settled = settle(batch.rows, self._rows_of(files), superseded)
+        sealed = scan(self._home.usage / file for file in files) if files else None
+        settled = settle(batch.rows, sealed, superseded)
         if batch.bad:
             _keep_bad_lines(self._home, batch)
         segments = write_segments(
@@ -120,12 +120,6 @@ class Sealer:
         self._report.conflicts += len(settled.conflicts)
         self._report.quarantined += len(batch.bad)
         self._report.segments += len(segments)
-
-    def _rows_of(self, files: list[str]) -> pl.LazyFrame | None:
-        if not files:
-            return None
-        paths = [self._home.usage / file for file in files]
-        return pl.scan_parquet(paths, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False)
 
 
 def _order_of_sealing(journal: Path) -> tuple[bool, str]:

@@ -16,6 +16,7 @@ import polars as pl
 
 from tracking.home import Home
 from warehouse.ledger.manifest import Segment
+from warehouse.ledger.segments import scan
 from warehouse.sealing.id_runs import Hashes, Holder, Run, merged, read_run, run_of, write_run
 
 FAN_IN = 8
@@ -31,7 +32,7 @@ class SealedIds:
 
     def __init__(self, home: Home) -> None:
         self._usage = home.usage
-        self._directory = home.root / "ids"
+        self._directory = home.ids
         self._live: set[Holder] = set()
         self._runs: list[Run] = []
         self._unsaved: list[Run] = []
@@ -51,7 +52,7 @@ class SealedIds:
                 unknown.difference_update(run.holders)
                 self._runs.append(run)
         for holder in sorted(unknown):
-            ids = pl.read_parquet(self._usage / holder[0], columns=["record_id", "event_key"], hive_partitioning=False)
+            ids = scan(self._usage / holder[0]).select("record_id", "event_key").collect()
             self._keep(run_of(holder, hashes_of(ids)))
 
     def files_that_may_hold(self, rows: pl.DataFrame) -> list[str]:

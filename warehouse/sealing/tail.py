@@ -28,7 +28,7 @@ class Tail:
 
     def __init__(self, home: Home) -> None:
         home.settings()
-        self._directory = home.journal
+        self._home = home
         self._open: dict[Path, tuple[int, int]] = {}
         """Each journal's descriptor, and up to which byte it was read."""
 
@@ -44,7 +44,7 @@ class Tail:
         """The last records that are in journals still, oldest first; what comes after them is read next."""
         look_at = max(READ_BYTES, count * BYTES_A_RECORD)
         found: list[Fields] = []
-        for path in self._directory.glob("*.log"):
+        for path in self._home.journals():
             if (descriptor := _opened(path)) is not None:
                 self._open[path] = (descriptor, max(os.fstat(descriptor).st_size - look_at, 0))
                 # Where that is within a line, what is left of it has no right checksum.
@@ -53,7 +53,7 @@ class Tail:
 
     def new(self) -> list[Fields]:
         """What came since the last look, oldest first."""
-        paths = set(self._directory.glob("*.log"))
+        paths = set(self._home.journals())
         for path in paths - self._open.keys():
             if (descriptor := _opened(path)) is not None:
                 self._open[path] = (descriptor, 0)

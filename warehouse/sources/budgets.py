@@ -19,7 +19,6 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.database import create_table
 
-FILE = "budgets.toml"
 PLACES = 12
 LARGEST = Decimal(10) ** 15
 BUDGETS = {
@@ -205,7 +204,7 @@ def create_budgets(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     Raises:
         LedgerError: `budgets.toml` is malformed; then neither is touched.
     """
-    budgets = list(enumerate(load_budgets(home.root / FILE), start=1))
+    budgets = list(enumerate(load_budgets(home.budgets_toml), start=1))
     create_table(
         connection,
         "budgets",

@@ -12,7 +12,6 @@ from tracking.home import Home
 from warehouse.database import create_table
 from warehouse.sources.invoice_files import Invoice, Line, read_invoice
 
-FOLDER = "invoices"
 SUFFIXES = (".csv", ".json")
 LINES = {
     "file": "VARCHAR",
@@ -103,7 +102,7 @@ def create_invoices(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     Raises:
         LedgerError: what is in `invoices/` cannot be used; then neither is touched.
     """
-    invoices = load_invoices(home.root / FOLDER)
+    invoices = load_invoices(home.invoices)
     create_table(connection, "invoices", LINES, [_row(it.file, line) for it in invoices for line in it.lines])
     days = {(provider, day): it.file for it in invoices for provider, day in _days(it)}
     create_table(connection, "invoice_days", DAYS, [(*key, file) for key, file in days.items()])

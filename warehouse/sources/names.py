@@ -17,8 +17,6 @@ from warehouse.database import create_table
 
 NAME = "name"
 TENANT = "tenant"
-NAMED = {"users": "user_id", "assignments": "assignment_id"}
-"""The column of ids in each file, by the file's stem."""
 
 UNUSABLE_NAMES = {"file": "VARCHAR", "line": "BIGINT", "reason": "VARCHAR"}
 
@@ -43,11 +41,12 @@ def create_names(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         LedgerError: a file that is no CSV in UTF-8 with an id and a name in its header.
     """
     problems: list[UnusableName] = []
-    for stem, id_column in NAMED.items():
-        names, unusable = read_names(home.dimensions / f"{stem}.csv", id_column)
+    files = (("users", home.users_csv, "user_id"), ("assignments", home.assignments_csv, "assignment_id"))
+    for table, file, id_column in files:
+        names, unusable = read_names(file, id_column)
         problems += unusable
         rows = [(identity, tenant, name) for (identity, tenant), name in names.items()]
-        create_table(connection, stem, dict.fromkeys((id_column, TENANT, NAME), "VARCHAR"), rows)
+        create_table(connection, table, dict.fromkeys((id_column, TENANT, NAME), "VARCHAR"), rows)
     create_table(connection, "unusable_names", UNUSABLE_NAMES, [astuple(problem) for problem in problems])
 
 

@@ -21,7 +21,8 @@ from tracking.home import Home
 from tracking.pricing.overrides import PriceOverrides
 from warehouse.database import insert_rows, parquet_files
 from warehouse.ledger.manifest import Manifest, Segment
-from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
+from warehouse.ledger.schema import duckdb_type
+from warehouse.ledger.segments import scan
 from warehouse.source_code import code_hash
 from warehouse.sources.candidates import Candidate, candidates
 from warehouse.sources.scenarios import COSTS, on_other_model, on_own_model, priced_calls
@@ -122,7 +123,7 @@ def _live_days(connection: duckdb.DuckDBPyConnection, home: Home) -> list[_Day]:
 
 def _rows(home: Home, days: Iterable[_Day]) -> pl.LazyFrame:
     files = [home.usage / segment.file for day in days for segment in day.segments]
-    return pl.scan_parquet(files, schema=USAGE_SCHEMA, missing_columns="insert", extra_columns="ignore")
+    return scan(files)
 
 
 def _calls_by_model(home: Home, day: _Day) -> list[tuple[object, ...]]:
