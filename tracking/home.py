@@ -33,11 +33,11 @@ class Home:
         self.alerts_sent = self.root / "alerts_sent.json"
         self.demo_marker = self.root / "demo.txt"
         self.manifest = self.root / "manifest.sqlite"
-        self.duckdb_workplace = _duckdb_workplace(self.root)
-        self.build_database = self.duckdb_workplace / "build.duckdb"
         self.warehouse_database = self.root / "warehouse.duckdb"
         self.dbt = self.root / "dbt"
-        self.dagster = self.root / "dagster"
+        self.workplace = _workplace(self.root)
+        self.build_database = self.workplace / "build.duckdb"
+        self.dagster = self.workplace / "dagster"
 
     def __repr__(self) -> str:
         return f"Home({str(self.root)!r})"
@@ -91,13 +91,23 @@ class Home:
         return parse_book_settings(self.ledger_toml, text)
 
 
-def _duckdb_workplace(root: Path) -> Path:
-    """Where DuckDB writes its files: the home itself, or a folder of the user's cache where the home's path forbids it.
+def _workplace(root: Path) -> Path:
+    """Where tools keep their own databases: in the home, or among the user's state where its path has a `?` or `#`.
 
-    DuckDB takes what follows a `?` in a path for options, and its write-ahead log gets a name in another folder, which
-    is not there; dbt's adapter cuts a path off at a `#` too. What is written there can be made anew.
+    Both DuckDB and Dagster take what follows a `?` for options: DuckDB's write-ahead log gets a name in another folder,
+    all of Dagster's databases become one file there. dbt's adapter cuts a path off at a `#` too.
     """
     if not {"?", "#"} & set(str(root)):
         return root
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "llm-cost-ledger" / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+
+
+def _workplace(root: Path) -> Path:
+    """Where tools keep their own databases: in the home, or among the user's state where its path has a `?` or `#`.
+
+    Both DuckDB and Dagster take what follows a `?` for options: DuckDB's write-ahead log gets a name in another folder,
+    all of Dagster's databases become one file there. dbt's adapter cuts a path off at a `#` too.
+    """
+    if not {"?", "#"} & set(str(root)):
+        return root
+    state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+    return state / "llm-cost-ledger" / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]

@@ -11,6 +11,9 @@ import duckdb
 
 from tracking.durable_files import PRIVATE_FILE, make_directory, replacing
 
+BACKSLASH = "[!]-\x7f\x01-[]"
+"""A backslash in one of DuckDB's globs, as the one character between `[` and `]`: itself it would part folders."""
+
 
 @contextmanager
 def connect(
@@ -71,14 +74,19 @@ def parquet_files(paths: Iterable[Path], *, filename: bool = False) -> str:
 
     DuckDB takes every path for a glob, which would find other files than these, or none.
     """
-    names = ", ".join(literal(glob.escape(str(path))) for path in paths)
+    names = ", ".join(literal(escaped(str(path))) for path in paths)
     said = ", filename = true" if filename else ""
     return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false{said})"
 
 
+def escaped(path: str) -> str:
+    """The glob that DuckDB finds this path by, and no other."""
+    return glob.escape(path).replace("\\", BACKSLASH)
+
+
 def unescaped(pattern: str) -> str:
-    """The path that `parquet_files` made such a glob of."""
-    return re.sub(r"\[([*?\[])\]", r"\1", pattern)
+    """The path that `escaped` made this glob of."""
+    return re.sub(r"\[([*?\[])\]", r"\1", pattern.replace(BACKSLASH, "\\"))
 
 
 def create_table(

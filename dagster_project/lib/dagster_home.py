@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from tracking.durable_files import create_exclusively
+from tracking.durable_files import create_exclusively, make_directory
 from tracking.home import Home
 from warehouse.locks import preparing_dagster
 
@@ -48,7 +48,7 @@ run_monitoring:
 def prepare_dagster_home(home: Home) -> None:
     """Create what Dagster needs below the home, its storage and pool too. What is there already stays as it is."""
     home.open()
-    home.dagster.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(home.dagster)
     create_exclusively(home.dagster / "dagster.yaml", DAGSTER_YAML)
     # Two processes that make the same tables at once spoil them for good.
     with preparing_dagster(home), instance_of(home) as instance:

@@ -16,7 +16,7 @@ def publish(home: Home) -> None:
     """
     _, log = database_files(home.warehouse_database)
     log.unlink(missing_ok=True)
-    with new_database(home.warehouse_database, home.duckdb_workplace) as connection:
+    with new_database(home.warehouse_database, home.workplace) as connection:
         attach(connection, home.build_database, "build")
         connection.execute("create schema ledger")
         for schema, table in _tables(connection):

@@ -61,7 +61,7 @@ class Canary:
     def search(self, home: Home) -> list[Found]:
         """Every place below the home, by path."""
         found: list[Found] = []
-        everything = {path for folder in {home.root, home.duckdb_workplace} for path in folder.rglob("*")}
+        everything = {path for folder in {home.root, home.workplace} for path in folder.rglob("*")}
         for file in sorted(path for path in everything if path.is_file() and not path.is_symlink()):
             path = (file.relative_to(home.root) if file.is_relative_to(home.root) else file).as_posix()
             try:

@@ -102,7 +102,7 @@ def _without_varying(value: Any) -> Any:
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Place]]:
     """The same calls in a plain folder and in the odd one, built by the command itself."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        environment.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         plain, odd = (Place(tmp_path_factory.mktemp("homes") / name) for name in ("plain", ODD))
         for place in (plain, odd):
             place.prepare()
