@@ -88,7 +88,8 @@ class Place:
             return _without_varying(json.loads(said))
         except ValueError:
             # A table is as wide as its widest line.
-            text = re.sub(r"[─ ]+", " ", said.replace(str(self.beside), "BESIDE"))
+            placeless = said.replace(str(self.home.dagster), "DAGSTER").replace(str(self.beside), "BESIDE")
+            text = re.sub(r"[─ ]+", " ", placeless)
             return re.sub(r"\d+\.\d+ s|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "", text)
 
 
