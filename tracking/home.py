@@ -99,15 +99,5 @@ def _workplace(root: Path) -> Path:
     """
     if not {"?", "#"} & set(str(root)):
         return root
-
-
-def _workplace(root: Path) -> Path:
-    """Where tools keep their own databases: in the home, or among the user's state where its path has a `?` or `#`.
-
-    Both DuckDB and Dagster take what follows a `?` for options: DuckDB's write-ahead log gets a name in another folder,
-    all of Dagster's databases become one file there. dbt's adapter cuts a path off at a `#` too.
-    """
-    if not {"?", "#"} & set(str(root)):
-        return root
     state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
     return state / "llm-cost-ledger" / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
