@@ -114,6 +114,11 @@ def find_provider(name: str) -> "Provider | None":
     return _names.find(name)
 
 
+def every_name() -> list[str]:
+    """The names that stand for a known provider by themselves, in lower case."""
+    return [*(provider.id for provider in snapshot().providers), *ALIASES]
+
+
 def provider_of_model(model: object) -> "Provider | None":
     """The provider whose naming a model follows, or `None`."""
     if not isinstance(model, str) or not model:

@@ -7,7 +7,7 @@ from pydantic import PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracking.journal.writer import Durability
-from tracking.pricing.calculator import CostSource
+from tracking.pricing.calculator import STATED_COST_COUNTS, CostSource
 from tracking.rows.prompt import PromptPolicy
 
 DEFAULT_HOME = Path("llm-cost-data")
@@ -23,6 +23,7 @@ class ProcessSettings(BaseSettings):
     prompt_policy: PromptPolicy = "store"
     max_prompt_bytes: PositiveInt = 1024 * 1024
     """How much of a prompt's text is stored, in bytes of UTF-8."""
-    cost_source: CostSource = "catalogue"
+    cost_source: CostSource = STATED_COST_COUNTS
+    """A word for all providers, or a mapping: `LLM_COST_COST_SOURCE='{"openrouter": "catalogue"}'`."""
     on_unknown_model: Literal["raise", "record"] = "raise"
     on_error: Literal["raise", "log"] = "raise"

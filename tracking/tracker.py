@@ -202,21 +202,21 @@ class CostTracker:
             response = LLMResponse.from_provider(response, options.get("provider"), options.get("model"))
         user, trackable = arguments["user"], arguments["trackable"]
         occurred_at = instant_of_call(options.get("occurred_at"))
-        cost = self._cost(response, occurred_at)
+        attribution = attribution_of(user, trackable, options)
+        cost = self._cost(response, occurred_at, attribution["tenant"])
         prompt = self._prompts.trace(arguments["prompt"])
-        request_type = RequestType.of(arguments["request_type"], self._request_types)
-        attribution = attribution_of(user, trackable, options) | {"request_type": request_type}
+        attribution["request_type"] = RequestType.of(arguments["request_type"], self._request_types)
         record = build_record(response, cost, prompt, attribution, occurred_at, options)
         if cost.price is not None:
             self._price_files.keep(cost.price)
         record.attach(user=user, trackable=trackable, prompt=arguments["prompt"])
         return record, record_line(record, prompt.text)
 
-    def _cost(self, response: LLMResponse, at: datetime) -> Cost:
+    def _cost(self, response: LLMResponse, at: datetime, tenant: str | None) -> Cost:
         if response.status == "error" and response.usage.token_count is None:
             return self._calculator.failed(response, at=at)
         try:
-            return self._calculator.cost(response, at=at)
+            return self._calculator.cost(response, at=at, tenant=tenant)
         except UnknownModelError:
             if self._on_unknown_model == "raise":
                 raise

@@ -12,7 +12,6 @@ from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
 from tracking.pricing import catalogue
-from tracking.pricing.catalogued_model import source_version
 from tracking.pricing.overrides import PriceOverrides
 from warehouse.database import connect, quoted
 from warehouse.sources.budgets import create_budgets
@@ -73,7 +72,7 @@ def _catalogue(home: Home) -> dict[str, Any]:
     """Which prices there are. Loading the overrides refuses those that are malformed."""
     overrides = PriceOverrides.load(home.prices_toml)
     return {
-        "catalogue": source_version(),
+        "catalogue": catalogue.sources(),
         ROWS: sum(1 for _ in catalogue.every_model()),
         "own_prices": not overrides.is_empty,
         "prices_used": sum(1 for _ in home.prices.glob("*.json")),

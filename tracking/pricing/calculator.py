@@ -4,35 +4,46 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from tracking.answers.response import LLMResponse
 from tracking.assumptions import BEFORE_THERE_WERE_WORDS, Assumption
-from tracking.errors import ArgumentError, UnknownModelError
+from tracking.errors import ArgumentError, UnknownModelError, UsageError
 from tracking.money import PricingStatus
 from tracking.pricing.catalogue import find_price, provider_id_of
 from tracking.pricing.cost import Cost
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
+from tracking.providers import provider_named
 from tracking.usage import TOKEN_COUNTS, Quantity, Usage, catalogue_counts
 
 if TYPE_CHECKING:
     from tracking.pricing.cost_frame import FrameT
 
 
-CostSource = Literal["catalogue", "provider"]
+WhoseWord = Literal["catalogue", "provider"]
+CostSource = WhoseWord | Mapping[str, WhoseWord]
+"""Whose amount counts where a provider states its own: one word for all providers, or one for each."""
+
+STATED_COST_COUNTS: Mapping[str, WhoseWord] = {"openrouter": "provider", "x-ai": "provider"}
+"""Who states with each answer the exact amount that it bills: https://openrouter.ai/docs/use-cases/usage-accounting and
+https://docs.x.ai/docs/guides/cost-tracking. What a tracker goes by unless it is told otherwise."""
 
 
 class CostCalculator:
     """Prices answers by the catalogue, and by a home's own prices where it has any. Safe to share between threads."""
 
     def __init__(self, overrides: PriceOverrides | None = None, *, cost_source: CostSource = "catalogue") -> None:
-        """`cost_source` says which amount counts where a provider reports its own: "catalogue" or "provider"."""
+        """`cost_source` says which amount counts where a provider states its own: "catalogue" or "provider", or a
+        mapping from providers to these words; a provider it does not name is as in `STATED_COST_COUNTS`.
+        """
         self._overrides = overrides or PriceOverrides()
-        self._cost_source = cost_source
+        self._cost_source = _by_provider(cost_source)
 
-    def cost(self, response: LLMResponse, *, at: datetime | None = None) -> Cost:
+    def cost(self, response: LLMResponse, *, at: datetime | None = None, tenant: str | None = None) -> Cost:
         """The exact cost of `response` at the price in force at `at` (default: when it was created, else now).
+
+        `tenant` is whose call it was: a price of one's own may be for one tenant only.
 
         Raises:
             UnknownModelError: no catalogue knows the model.
@@ -45,12 +56,12 @@ class CostCalculator:
                 raise ArgumentError("at", f"({instant.isoformat()}) has no time zone")
             instant = instant.astimezone(UTC)
         provider, model, reported = response.provider, response.model, response.provider_cost
-        provider_counts = self._cost_source == "provider" and reported is not None
+        provider_counts = reported is not None and self._provider_counts(provider)
         counts, assumed = catalogue_counts(response.usage), _assumed_by(response)
         try:
-            price = self._price(provider, model, instant, response.terms)
+            price = self._price(provider, model, instant, response.terms, tenant)
             usd = price.card.usd(counts)
-        except UnknownModelError:
+        except (UnknownModelError, UsageError):
             if not provider_counts:
                 raise
             price, usd = None, None
@@ -62,10 +73,17 @@ class CostCalculator:
         status = "estimated" if assumed else "priced"
         return Cost(usd, price, counts, status, provider, model, instant, reported, assumptions=assumed)
 
-    def _price(self, provider: str, model: str | None, at: datetime, context: Mapping[str, str]) -> Price:
+    def _provider_counts(self, provider: str) -> bool:
+        source = self._cost_source
+        return (source if isinstance(source, str) else source.get(provider)) == "provider"
+
+    def _price(
+        self, provider: str, model: str | None, at: datetime, context: Mapping[str, str], tenant: str | None = None
+    ) -> Price:
         if self._overrides.is_empty:
             return find_price(provider, model, at, context)
-        return self._overrides.apply(provider, model, at, lambda: find_price(provider, model, at, context))
+        asked = context if tenant is None else {**context, "tenant": tenant}
+        return self._overrides.apply(provider, model, at, asked, lambda: find_price(provider, model, at, context))
 
     def cost_of(
         self,
@@ -151,6 +169,20 @@ class CostCalculator:
         """The cost of an answer no catalogue can price: not zero, unknown."""
         instant, assumed, told = at.astimezone(UTC), _assumed_by(response), response.provider_cost
         return Cost(None, None, {}, "unpriced", response.provider, response.model, instant, told, assumptions=assumed)
+
+
+def _by_provider(source: CostSource) -> CostSource:
+    """A mapping by the providers' ids, over what applies without it.
+
+    Raises:
+        ArgumentError: a word that is none.
+    """
+    words = [source] if isinstance(source, str) else [*source.values()]
+    if wrong := [word for word in words if word not in get_args(WhoseWord)]:
+        raise ArgumentError("cost_source", f"{wrong[0]!r} is neither 'catalogue' nor 'provider'")
+    if isinstance(source, str):
+        return source
+    return {**STATED_COST_COUNTS, **{provider_named(name): word for name, word in source.items()}}
 
 
 def _assumed_by(response: LLMResponse) -> tuple[Assumption, ...]:

@@ -1,4 +1,4 @@
-"""What a model costs: the price facts of genai-prices, found by provider, model and instant.
+"""What a model costs, found by provider, model and instant: by the first source of prices that knows the model.
 
 genai-prices is imported when a price is first needed, not with this module: it takes half a second.
 """
@@ -10,12 +10,23 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from tracking.errors import UnknownModelError
+from tracking.pricing import price_map
 from tracking.pricing.catalogued_model import CataloguedModel
+from tracking.pricing.listing import SOURCE, CatalogueListing, Listing, source_version
+from tracking.pricing.model_names import names_of
 from tracking.pricing.price import Price
-from tracking.providers import find_provider, provider_of_model, snapshot
+from tracking.pricing.supplement_files import SOURCE as SUPPLEMENT
+from tracking.pricing.supplement_files import facts_about, supplement_version
+from tracking.providers import find_provider, provider_named, provider_of_model, snapshot
 
 REMEMBERED_MODELS = 4096
 """Names of models come from outside: how many of them are kept at most."""
+
+
+def sources() -> str:
+    """Which sources of prices there are, each with its version."""
+    mapped = f", {price_map.SOURCE} {version}" if (version := price_map.version()) else ""
+    return f"{SOURCE} {source_version()}, {SUPPLEMENT} {supplement_version()}{mapped}"
 
 
 def provider_id_of(model: str) -> str:
@@ -37,7 +48,7 @@ def every_model() -> Iterator[tuple[str, str]]:
             yield provider.id, model.id
 
 
-_models: dict[tuple[str, str], CataloguedModel] = {}
+_models: dict[tuple[str, str], CataloguedModel | None] = {}
 _models_of: object = None
 
 
@@ -45,7 +56,7 @@ def find_price(provider: str, model: str | None, at: datetime, terms: Mapping[st
     """The price in force at `at` (a UTC instant) for a model as its provider names it.
 
     Raises:
-        UnknownModelError: no model, or none the catalogue knows, with the nearest known names.
+        UnknownModelError: no model, or none that any source of prices knows, with the nearest known names.
     """
     catalogued = catalogued_model(provider, model)
     if catalogued is None:
@@ -53,24 +64,40 @@ def find_price(provider: str, model: str | None, at: datetime, terms: Mapping[st
     return catalogued.price(at, terms)
 
 
-def catalogued_model(provider: str, model: str | None) -> CataloguedModel | None:
-    """A model as its provider names it, or `None` where the catalogue does not know it."""
+def catalogued_model(provider: str | None, model: str | None) -> CataloguedModel | None:
+    """A model as its provider names it, or `None` where no source of prices knows it."""
     global _models, _models_of
-    if not model:
+    if not model or not provider:
         return None
     prices = snapshot()
     if prices is not _models_of:
         _models, _models_of = {}, prices
-    catalogued = _models.get((provider, model))
-    if catalogued is None:
-        try:
-            catalogued = CataloguedModel(*prices.find_provider_model(model, None, provider, None))
-        except LookupError:
-            return None
+    try:
+        return _models[provider, model]
+    except KeyError:
         if len(_models) >= REMEMBERED_MODELS:
             _models.clear()
-        _models[provider, model] = catalogued
-    return catalogued
+        _models[provider, model] = found = _look_up(provider, model)
+        return found
+
+
+def _look_up(provider: str, model: str) -> CataloguedModel | None:
+    """By the supplement, else by genai-prices, else by the map of an installed LiteLLM."""
+    sold_by = find_provider(provider)
+    seller = sold_by.id if sold_by else provider_named(provider)
+    names = tuple(names_of(seller, model))
+    listing: Listing | None = None
+    if sold_by is not None:
+        listed = (sold_by.find_model(name, all_providers=snapshot().providers) for name in names)
+        if (found := next(filter(None, listed), None)) is not None:
+            listing = CatalogueListing(sold_by, found)
+    known = {name.lower() for name in names} | ({listing.llm.lower()} if listing else set[str]())
+    facts = [fact for fact in facts_about(seller) if fact.is_about(known)]
+    if listing is None and not any(fact.kind == "price" for fact in facts):
+        listing = price_map.mapped_model(seller, model)
+        if listing is None:
+            return None
+    return CataloguedModel(seller, listing.llm if listing else names[-1].lower(), listing, facts)
 
 
 def _sellers() -> dict[str, str]:

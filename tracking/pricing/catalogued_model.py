@@ -2,54 +2,74 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from copy import copy
-from datetime import UTC, date, datetime, time
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tracking.assumptions import Assumption, assumption
-from tracking.pricing.compiled_rates import compile_rates
+from tracking.money import EXACT
+from tracking.pricing.compiled_rates import GivenRate, compiled, is_of_tokens, unit_of_rate
+from tracking.pricing.facts import Fact, boundaries_of
+from tracking.pricing.listing import CatalogueListing, Listed, Listing, scaled
 from tracking.pricing.price import Price
-from tracking.providers import snapshot
+from tracking.pricing.supplement_files import SOURCE, facts_about, version_of
 from tracking.terms import implied_by, unmet_terms
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, Provider
+    from genai_prices.types import ModelInfo, Provider
 
-SOURCE = "genai-prices"
 REMEMBERED_PRICES = 1024
 """Terms come from outside: how many prices of one model are kept at most."""
 
-Pairs = tuple[tuple[str, str], ...]
 
+@dataclass(slots=True)
+class _Draft:
+    """A price as it comes together: its rates, what they rest on, and by which facts they are not the source's own."""
 
-@cache
-def source_version() -> str:
-    return version(SOURCE)
+    rates: dict[str, GivenRate]
+    context: dict[str, str]
+    assumed: list[Assumption]
+    doubtful: dict[str, Assumption] = field(default_factory=dict[str, Assumption])
+    settled: set[str] = field(default_factory=set[str])
+    facts: list[Fact] = field(default_factory=list[Fact])
 
 
 class CataloguedModel:
-    """One model of genai-prices as one provider sells it; its prices are compiled when first asked for."""
+    """One model of one provider by its sources: a listing (genai-prices', say), and facts of our own."""
 
-    def __init__(self, provider: "Provider", model: "ModelInfo") -> None:
+    def __init__(self, provider: str, llm: str, listing: Listing | None, facts: Iterable[Fact] = ()) -> None:
+        self.llm = llm
         self._provider = provider
-        self._model = model
-        self._own = any(model is listed for listed in provider.models)
-        # Variants belong to the provider that lists the model; one sold from another's list has none (genai-prices).
-        self._variants = (model.price_variants or []) if self._own else []
-        constraints = [variant.constraint for variant in self._variants]
-        if isinstance(model.prices, list):
-            constraints += [conditional.constraint for conditional in model.prices]
-        self.change_dates, self.change_times = _boundaries(constraints)
-        """The UTC dates, and the UTC times of day, from which another price may be in force."""
+        self._listing = listing
+        self._facts = tuple(facts)
+        dates = listing.change_dates if listing else ()
+        starts = {datetime.combine(date, time(), UTC) for date in dates} | boundaries_of(self._facts)
+        self.change_instants = sorted(starts)
+        """The UTC instants from which another price may be in force."""
+        self._peaks = [fact.peak for fact in self._facts if fact.peak is not None]
+        peak_times = {moment for peak in self._peaks for span in peak.hours for moment in span}
+        self.change_times = sorted({*(listing.change_times if listing else ()), *peak_times})
+        """The UTC times of day from which another price may be in force."""
+        self.varies_by_day = any(not peak.every_day for peak in self._peaks)
+        """Whether it also depends on the day of the week."""
         self._prices: dict[tuple[object, ...], Price] = {}
+
+    @classmethod
+    def of_catalogue(cls, provider: "Provider", model: "ModelInfo") -> "CataloguedModel":
+        """A model of genai-prices as a provider sells it, and what our own facts say of it."""
+        facts = [fact for fact in facts_about(provider.id) if fact.is_about([model.id.lower()])]
+        return cls(provider.id, model.id, CatalogueListing(provider, model), facts)
+
+    def boundary(self, at: datetime) -> tuple[object, ...]:
+        """Between which two boundaries an instant is: all the prices of one such stretch are the same."""
+        since = bisect_right(self.change_instants, at) if self.change_instants else 0
+        moment = bisect_right(self.change_times, at.time()) if self.change_times else 0
+        return (since, moment, *[peak.covers(at) for peak in self._peaks]) if self._peaks else (since, moment)
 
     def price(self, at: datetime, terms: Mapping[str, str]) -> Price:
         """The price in force at `at`, a UTC instant. Between two boundaries it is always the same one."""
-        date_index = bisect_right(self.change_dates, at.date()) if self.change_dates else 0
-        time_index = bisect_right(self.change_times, at.time()) if self.change_times else 0
-        key = (date_index, time_index, *terms.items()) if terms else (date_index, time_index)
+        key = (*self.boundary(at), *terms.items()) if terms else self.boundary(at)
         price = self._prices.get(key)
         if price is None:
             if len(self._prices) >= REMEMBERED_PRICES:
@@ -57,88 +77,131 @@ class CataloguedModel:
             price = self._prices[key] = self._compiled(at, terms)
         return price
 
+    def on_terms(
+        self, rates: Mapping[str, GivenRate], at: datetime, terms: Mapping[str, str], met: Iterable[tuple[str, str]]
+    ) -> tuple[dict[str, GivenRate], tuple[Assumption, ...], dict[str, Assumption]]:
+        """Other standard rates of the model on these terms, by the factors that its own have; what is assumed there."""
+        draft = _Draft(dict(rates), {}, [])
+        left = unmet_terms(terms, frozenset(met))
+        if self._listing and left:
+            standard, served = self._listing.at(at, {}).rates, self._listing.at(at, terms)
+            ratios = {name: _ratio(standard.get(name), served.rates[name]) for name in served.of_terms}
+            if ratios and all(ratio is not None for ratio in ratios.values()):
+                draft.rates |= {
+                    name: scaled(draft.rates[name], ratio)
+                    for name, ratio in ratios.items()
+                    if ratio is not None and name in draft.rates
+                }
+                left = unmet_terms(dict(left), served.met)
+        facts = [fact for fact in self._facts if fact.holds(at)]
+        for term, value in left:
+            if not self._by_factor(draft, facts, term, value):
+                draft.assumed.append(assumption("standard_rate_for", f"{term}={value}"))
+        return draft.rates, tuple(draft.assumed), draft.doubtful
+
     def _compiled(self, at: datetime, terms: Mapping[str, str]) -> Price:
-        known = {pair for variant in self._variants for pair in variant.when.items()}
-        context = {term: value for term, value in terms.items() if (term, value) in known}
-        rates = self._model.get_prices(at, context or None) if self._own else self._model.get_prices(at)
-        assumed = [*self._borrowed(), *self._before_its_start(at)]
-        met = {pair for variant in self._variants if _is_active(variant, at) for pair in variant.when.items()}
-        for term, value in unmet_terms(terms, met):
-            later = self._later_variant({term: value, **implied_by(term, value)}, terms, at)
-            if later is None:
-                assumed.append(assumption("standard_rate_for", f"{term}={value}"))
-            else:
-                start, variant = later
-                rates = _with_rates(rates, variant.prices)
-                assumed.append(assumption("rate_before_its_start", start.isoformat()))
-        card = compile_rates(self._provider.id, self._model.id, rates)
+        facts = [fact for fact in self._facts if fact.holds(at)]
+        instead = next((fact for fact in facts if fact.kind == "price"), None)
+        later = None
+        if instead is None and self._listing is None:
+            later = instead = min((fact for fact in self._facts if fact.kind == "price"), key=lambda fact: fact.start)
+        listed = self._listing.at(at, terms) if self._listing and not instead else Listed({})
+        draft = _Draft(dict(listed.rates), dict(listed.context), list(listed.assumed))
+        if instead is not None:
+            peak = instead.peak if instead.peak and instead.peak.covers(at) else None
+            draft.rates = {name: scaled(rate, peak.factor) if peak else rate for name, rate in instead.rates.items()}
+            draft.facts.append(instead)
+        if later is not None:
+            draft.assumed.append(assumption("rate_before_its_start", later.start.date().isoformat()))
+        for fact in facts:
+            self._add(draft, fact)
+        self._rates_without_terms(draft, facts, listed)
+        for term, value in unmet_terms(terms, listed.met):
+            self._on_term(draft, facts, term, value, terms, at)
+        return self._price_of(draft, listed)
+
+    def _add(self, draft: _Draft, fact: Fact) -> None:
+        """What a fact says of units that have no rate of their own."""
+        if fact.kind == "rate" and (new := {name: fact.rates[name] for name in fact.rates.keys() - draft.rates.keys()}):
+            draft.rates |= {name: new[name] for name in fact.rates if name in new}
+            draft.facts.append(fact)
+        elif fact.kind == "settled":
+            draft.settled |= fact.units
+
+    def _rates_without_terms(self, draft: _Draft, facts: list[Fact], listed: Listed) -> None:
+        """Where a source has rates of tokens on some terms, but none of one unit there: by a fact, or in doubt."""
+        if not any(is_of_tokens(unit_of_rate(name)) for name in listed.of_terms):
+            return
+        said = [fact for pair in listed.context.items() if (fact := _factor_of(facts, *pair)) is not None]
+        terms = ", ".join(f"{term}={value}" for term, value in listed.context.items())
+        for name in listed.rates.keys() - listed.of_terms:
+            if not is_of_tokens(unit := unit_of_rate(name)):
+                continue
+            fact = next((fact for fact in said if unit not in fact.open), None)
+            if fact is None:
+                draft.doubtful[unit] = assumption("standard_rate_for", f"{unit}, {terms}")
+            elif (factor := fact.factors.get(unit, fact.factors["*"])) != 1:
+                draft.rates[name] = scaled(draft.rates[name], factor)
+                draft.facts.append(fact)
+
+    def _on_term(
+        self, draft: _Draft, facts: list[Fact], term: str, value: str, terms: Mapping[str, str], at: datetime
+    ) -> None:
+        if self._by_factor(draft, facts, term, value):
+            return
+        later = self._listing.later({term: value, **implied_by(term, value)}, terms, at) if self._listing else None
+        if later is None or any(fact.kind == "price" for fact in draft.facts):
+            draft.assumed.append(assumption("standard_rate_for", f"{term}={value}"))
+        else:
+            start, listed = later
+            draft.rates |= listed.rates
+            draft.context |= listed.context
+            draft.assumed.append(assumption("rate_before_its_start", start.isoformat()))
+
+    def _by_factor(self, draft: _Draft, facts: list[Fact], term: str, value: str) -> bool:
+        """Whether a fact says by what a term multiplies the rates; then they are multiplied."""
+        fact = _factor_of(facts, term, value)
+        if fact is None:
+            return False
+        for name, rate in draft.rates.items():
+            unit = unit_of_rate(name)
+            factor = fact.factors.get(unit, fact.factors["*"] if is_of_tokens(unit) else None)
+            if factor is not None:
+                draft.rates[name] = scaled(rate, factor)
+        for unit in fact.open:
+            draft.doubtful[unit] = assumption("standard_rate_for", f"{unit}, {term}={value}")
+        draft.context[term] = value
+        draft.facts.append(fact)
+        return True
+
+    def _price_of(self, draft: _Draft, listed: Listed) -> Price:
+        listing = self._listing
+        by_fact_alone = listing is None or not listed.rates
+        source, version = (SOURCE, "") if by_fact_alone or listing is None else (listing.source, listing.version)
+        if draft.facts:
+            read = version_of(draft.facts)
+            source, version = (SOURCE, read) if by_fact_alone else (f"{source}+{SOURCE}", f"{version}+{read}")
         return Price(
-            SOURCE, source_version(), self._provider.id, self._model.id, context, card, assumptions=tuple(assumed)
+            source,
+            version,
+            self._provider,
+            self.llm,
+            draft.context,
+            compiled(self._provider, self.llm, draft.rates),
+            assumptions=tuple(draft.assumed),
+            doubtful=draft.doubtful,
+            settled=frozenset(draft.settled),
+            facts=tuple(dict.fromkeys(fact.source for fact in draft.facts)),
         )
 
-    def _borrowed(self) -> list[Assumption]:
-        """A model that the provider does not list itself is priced as another seller's."""
-        if self._own:
-            return []
-        lists = (other.id for other in snapshot().providers if any(self._model is model for model in other.models))
-        return [assumption("other_sellers_price", next(lists, "unknown"))]
 
-    def _before_its_start(self, at: datetime) -> list[Assumption]:
-        """Where every price starts later, the first one is taken (genai-prices)."""
-        if not isinstance(self._model.prices, list):
-            return []
-        starts = [_start(conditional.constraint) for conditional in self._model.prices]
-        later = [start for start in starts if start is not None and start > at.date()]
-        return [assumption("rate_before_its_start", later[0].isoformat())] if len(later) == len(starts) else []
-
-    def _later_variant(
-        self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime
-    ) -> "tuple[date, PriceVariant] | None":
-        """The first variant of a term that comes into force after `at`, and when it does."""
-        of_term = [
-            (start, variant)
-            for variant in self._variants
-            if (start := _start(variant.constraint)) is not None and start > at.date()
-            if variant.when.items() <= terms.items() and not variant.when.items().isdisjoint(term.items())
-        ]
-        return min(of_term, key=lambda found: found[0], default=None)
+def _factor_of(facts: Iterable[Fact], term: str, value: str) -> Fact | None:
+    """The fact that says by what a term multiplies the rates."""
+    said = {term: value.lower(), **implied_by(term, value)}
+    return next((fact for fact in facts if fact.kind == "factor" and said.get(fact.when[0]) in fact.when[1]), None)
 
 
-def _with_rates(rates: "ModelPrice", more: "ModelPrice") -> "ModelPrice":
-    """The rates with `more` in place of their own."""
-    together = copy(rates)
-    vars(together).update({name: rate for name, rate in vars(more).items() if rate is not None})
-    return together
-
-
-def _is_active(variant: "PriceVariant", at: datetime) -> bool:
-    return variant.constraint is None or variant.constraint.active(at)
-
-
-def _start(constraint: object) -> date | None:
-    from genai_prices.types import StartDateConstraint
-
-    return constraint.start_date if isinstance(constraint, StartDateConstraint) else None
-
-
-def _boundaries(constraints: Iterable[object]) -> tuple[list[date], list[time]]:
-    """The dates, and the UTC times of day, on which another price may come into force."""
-    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint
-
-    dates: set[date] = set()
-    times: set[time] = set()
-    for constraint in constraints:
-        if isinstance(constraint, StartDateConstraint):
-            dates.add(constraint.start_date)
-        elif isinstance(constraint, TimeOfDateConstraint):
-            times |= {_utc_time(constraint.start_time), _utc_time(constraint.end_time)}
-        elif constraint is not None:
-            raise TypeError(f"a price constraint of type {type(constraint).__name__} is not known")
-    return sorted(dates), sorted(times)
-
-
-def _utc_time(moment: time) -> time:
-    """A time of day in UTC; one without a zone is UTC already (genai-prices)."""
-    if moment.tzinfo is None:
-        return moment
-    return datetime.combine(date(1970, 1, 1), moment).astimezone(UTC).time()
+def _ratio(standard: GivenRate | None, served: GivenRate) -> Decimal | None:
+    base = standard if isinstance(standard, Decimal) else standard[0] if standard else None
+    on_terms = served if isinstance(served, Decimal) else served[0]
+    return EXACT.divide(on_terms, base) if base else None

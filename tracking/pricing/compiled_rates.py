@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tracking.pricing.rate_card import REQUESTS, Minimum, Rate, RateCard, Tier
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelPrice
+    from genai_prices.types import ModelPrice, TieredPrices
     from genai_prices.units import UnitDef, UnitRegistry
 
 # The catalogue has no field for a minimum; genai-prices applies this one in code (`ModelInfo.calc_price`).
@@ -25,18 +26,70 @@ def rate_names() -> frozenset[str]:
     return frozenset(unit.price_key for unit in _get_registry().units.values())
 
 
-def card_of_rates(provider: str, model: str, rates: Mapping[str, Decimal]) -> RateCard:
+GivenRate = Decimal | tuple[Decimal, tuple[tuple[int, Decimal], ...]]
+"""USD per `per` units, or that and what it is above so many input tokens."""
+
+
+def given_rates(prices: "ModelPrice") -> dict[str, GivenRate]:
+    """Rates by their names."""
+    return {name: _given(rate) for name, rate in vars(prices).items() if rate is not None}
+
+
+def _given(rate: object) -> GivenRate:
+    from genai_prices.types import TieredPrices
+
+    if isinstance(rate, TieredPrices):
+        return rate.base, tuple((tier.start, tier.price) for tier in rate.tiers)
+    if isinstance(rate, Decimal):
+        return rate
+    raise TypeError(f"a rate of type {type(rate).__name__} is not known")
+
+
+@cache
+def unit_of_rate(name: str) -> str:
+    """The unit that a rate is for: `input_tokens` of `input_mtok`."""
+    from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
+
+    return _get_registry().unit_for_price_key(name).usage_key
+
+
+@cache
+def is_of_tokens(unit: str) -> bool:
+    """Whether a unit counts tokens, of whatever kind."""
+    from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
+
+    known = _get_registry().units.get(unit)
+    return known is not None and known.dimensions.get("family") == "tokens"
+
+
+def card_of_rates(provider: str, model: str, rates: Mapping[str, GivenRate]) -> RateCard:
     """The card for rates by their names.
 
     Raises:
         ValueError: a rate for a part without one for its whole, or for two overlapping units without their overlap.
     """
-    from genai_prices.types import ModelPrice
     from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
     from genai_prices.validation import validate_model_price
 
     validate_model_price(set(rates), _get_registry())
-    return compile_rates(provider, model, ModelPrice(**rates))
+    return compiled(provider, model, rates)
+
+
+def compiled(provider: str, model: str, rates: Mapping[str, GivenRate]) -> RateCard:
+    """The card for rates by their names, which are known to go together."""
+    from genai_prices.types import ModelPrice
+
+    return compile_rates(provider, model, ModelPrice(**{name: _catalogued(rate) for name, rate in rates.items()}))
+
+
+def _catalogued(rate: GivenRate) -> "Decimal | TieredPrices":
+    from genai_prices.types import Tier as CataloguedTier
+    from genai_prices.types import TieredPrices
+
+    if isinstance(rate, Decimal):
+        return rate
+    base, tiers = rate
+    return TieredPrices(base=base, tiers=[CataloguedTier(start=start, price=price) for start, price in tiers])
 
 
 def compile_rates(provider: str, model: str, prices: "ModelPrice") -> RateCard:

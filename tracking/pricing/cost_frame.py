@@ -27,7 +27,7 @@ FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 BATCH_ROWS = 1 << 17
 """Rows worked on at once: few enough for a processor's cache."""
 
-WHO = ("provider", "model", "service_tier", "price_context", "region")
+WHO = ("provider", "model", "service_tier", "price_context", "region", "tenant")
 TEXTS = ("other_units", "status", "charge_class", "pricing_status", "price_assumptions")
 
 COSTS: dict[str, pl.DataType] = {
@@ -160,6 +160,8 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
     """The prices that rows of this batch have, and which of them each row has."""
     # Three codes of 32 bits and one of 16 make one number, and numbers are grouped faster than texts.
     who = rows.select(WHO)
+    if not finder.by_tenant:
+        who = who.with_columns(tenant=pl.lit(None, pl.String))
     terms = pl.col("service_tier")
     if any(who[name].null_count() < who.height for name in WHO[3:]):
         terms = pl.concat_str(pl.col(WHO[2:]).fill_null(""), separator="\0")
@@ -173,8 +175,10 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
     times: set[int] = set()
     for row, first, last in groups.select("row", "first", "last").iter_rows():
         provider, model, *_ = who.row(row)
-        changes, daily = finder.changes(provider, model)
+        changes, daily, on_any_day = finder.changes(provider, model)
         instants |= {change for change in changes if first < change <= last}
+        if on_any_day:
+            instants |= {day * DAY for day in range(first // DAY + 1, last // DAY + 1)}
         times |= daily if first != last else set()
     if instants or times:
         stretch = _position(instants, pl.col("occurred_at")) * (len(times) + 1)
@@ -183,8 +187,8 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
         groups = _grouped(coded)
     found: list[Found] = []
     for row, at in groups.select("row", "first").iter_rows():
-        provider, model, service_tier, price_context, region = who.row(row)
-        found.append(finder.find(provider, model, service_tier, price_context, region, at))
+        provider, model, service_tier, price_context, region, tenant = who.row(row)
+        found.append(finder.find(provider, model, service_tier, price_context, region, tenant, at))
     numbered = groups.select("code").with_row_index("number")
     return found, coded.select("code").join(numbered, on="code", how="left", maintain_order="left")["number"]
 

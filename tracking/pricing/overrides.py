@@ -1,51 +1,36 @@
 """`prices.toml` in the home: own models, negotiated discounts and per-request fees, dated, never edited in place.
 
-Amounts are exact decimals, whether they are written as text or as numbers. A `[[price]]` replaces what the catalogue
-says of a model; a `[[discount]]` and a `[[fee]]` apply to what then stands.
+Amounts are exact decimals, whether they are written as text or as numbers. A `[[price]]` replaces what every other
+source says of a model; a `[[discount]]` and a `[[fee]]` apply to what then stands. A model is named as the provider
+answers, by the catalogue's name, or by a pattern; of entries that fit a call the most exact one applies.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
-from itertools import combinations
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tracking.errors import LedgerError
-from tracking.pricing.compiled_rates import card_of_rates, rate_names
+from tracking.pricing.catalogue import catalogued_model, every_model, nearest_names
+from tracking.pricing.catalogued_model import CataloguedModel
+from tracking.pricing.compiled_rates import compiled
+from tracking.pricing.facts import Fact
+from tracking.pricing.model_names import names_of
+from tracking.pricing.own_entries import VALUE_FIELDS, Entry, entries_of
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
+from tracking.pricing.supplement_files import facts_about
+from tracking.providers import every_name, find_provider
 
 SOURCE = "prices.toml"
-MAX_DIGITS = 28
-SCOPE_FIELDS = frozenset({"provider", "model", "from", "to"})
-VALUE_FIELDS = {"price": "rates", "discount": "percent", "fee": "usd_per_request"}
-BEGINNING = datetime.min.replace(tzinfo=UTC)
-END = datetime.max.replace(tzinfo=UTC)
+REMEMBERED = 4096
+"""Names and terms come from outside: how many of them are kept at most."""
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One dated entry: about one model, or all of a provider's, from an instant up to but not including another."""
-
-    label: str
-    """Where it stands, e.g. `[[discount]] number 2`."""
-    provider: str
-    model: str | None
-    start: datetime
-    end: datetime
-    value: Any
-    """A rate card, or an exact decimal: percent, or USD per request."""
-
-    def covers(self, provider: str, model: str | None, at: datetime) -> bool:
-        named = self.model is None or self.model == model
-        return self.provider == provider and named and self.start <= at < self.end
-
-    def overlaps(self, other: "Entry") -> bool:
-        same = (self.provider, self.model) == (other.provider, other.model)
-        return same and self.start < other.end and other.start < self.end
+Scored = tuple[tuple[tuple[int, int], int], Entry]
 
 
 class PriceOverrides:
@@ -54,6 +39,10 @@ class PriceOverrides:
     def __init__(self, entries: Mapping[str, list[Entry]] | None = None) -> None:
         self._entries = {kind: [] for kind in VALUE_FIELDS} | dict(entries or {})
         self.is_empty = not any(self._entries.values())
+        self.by_tenant = any("tenant" in entry.when for kind in self._entries.values() for entry in kind)
+        """Whether some entry is about one tenant only."""
+        self._about: dict[tuple[str, str | None], dict[str, list[Scored]]] = {}
+        self._own: dict[tuple[object, ...], Price] = {}
         self._adjusted: dict[tuple[Price, str | None, str | None], Price] = {}
 
     @classmethod
@@ -61,7 +50,8 @@ class PriceOverrides:
         """Read the file, if there is one.
 
         Raises:
-            LedgerError: malformed; the entry, the field and its value are named, of overlapping entries both.
+            LedgerError: malformed; the entry, the field and its value are named, of overlapping entries both, of an
+                entry that can match nothing the nearest name that would.
         """
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -75,32 +65,106 @@ class PriceOverrides:
         if unknown:
             raise LedgerError(f"{path}: {min(unknown)} is no kind of entry; known: {', '.join(VALUE_FIELDS)}")
         try:
-            return cls({kind: _entries(kind, content.get(kind, [])) for kind in VALUE_FIELDS})
+            entries = {kind: entries_of(kind, content.get(kind, [])) for kind in VALUE_FIELDS}
+            _check_that_each_can_match(entries)
         except ValueError as error:
             raise LedgerError(f"{path}: {error}") from None
+        return cls(entries)
 
-    def apply(self, provider: str, model: str | None, at: datetime, catalogued: Callable[[], Price]) -> Price:
-        """The price of a model at a UTC instant: the catalogue's, unless an entry says otherwise."""
-        own = self._entry("price", provider, model, at)
-        base = own.value if own else catalogued()
-        discount = self._entry("discount", provider, model, at)
-        fee = self._entry("fee", provider, model, at)
+    def apply(
+        self,
+        provider: str,
+        model: str | None,
+        at: datetime,
+        terms: Mapping[str, str],
+        catalogued: Callable[[], Price],
+    ) -> Price:
+        """The price of a model at a UTC instant: that of the other sources, unless an entry says otherwise.
+
+        `terms` are the call's, its `tenant` among them where it has one.
+        """
+        about = self._entries_about(provider, model)
+        own = _most_exact(about["price"], at, terms)
+        base = self._own_price(own, provider, model, at, terms) if own and model else catalogued()
+        discount, fee = _most_exact(about["discount"], at, terms), _most_exact(about["fee"], at, terms)
         if discount is None and fee is None:
             return base
         key = (base, discount and discount.label, fee and fee.label)
         if key not in self._adjusted:
+            _make_room(self._adjusted)
             self._adjusted[key] = _adjusted(base, discount, fee)
         return self._adjusted[key]
 
     def changes(self, provider: str, model: str | None) -> set[datetime]:
         """The instants from which an entry about the model begins or ends to apply."""
-        about = [entry for entries in self._entries.values() for entry in entries if entry.provider == provider]
-        return {instant for entry in about if entry.model in (None, model) for instant in (entry.start, entry.end)}
+        about = self._entries_about(provider, model).values()
+        return {instant for scored in about for _, entry in scored for instant in (entry.start, entry.end)}
 
-    def _entry(self, kind: str, provider: str, model: str | None, at: datetime) -> Entry | None:
-        """The entry in force; one about the model itself before one about all of its provider's."""
-        covering = [entry for entry in self._entries[kind] if entry.covers(provider, model, at)]
-        return min(covering, key=lambda entry: entry.model is None, default=None)
+    def own_models(self) -> list[tuple[str, str]]:
+        """Provider and model of every price of one's own that is about one model."""
+        return [(entry.provider, str(entry.model)) for entry in self._entries["price"] if not entry.is_pattern]
+
+    def _entries_about(self, provider: str, model: str | None) -> dict[str, list[Scored]]:
+        """Of each kind the entries about a model, the most exact first."""
+        try:
+            return self._about[provider, model]
+        except KeyError:
+            names = _names(provider, model)
+            about = {
+                kind: sorted(
+                    (
+                        ((exact, len(entry.when)), entry)
+                        for entry in entries
+                        if entry.provider == provider and (exact := entry.names(names)) is not None
+                    ),
+                    key=lambda scored: scored[0],
+                    reverse=True,
+                )
+                for kind, entries in self._entries.items()
+            }
+            _make_room(self._about)
+            self._about[provider, model] = about
+            return about
+
+    def _own_price(self, own: Entry, provider: str, model: str, at: datetime, terms: Mapping[str, str]) -> Price:
+        """The price of an entry on the terms of a call, by the factors that the model has from other sources."""
+        known = catalogued_model(provider, model)
+        served = {term: value for term, value in terms.items() if term != "tenant"}
+        since = known.boundary(at) if known else None
+        key = (own.label, model, since, *served.items())
+        if key not in self._own:
+            _make_room(self._own)
+            llm = known.llm if known else model if own.is_pattern else str(own.model)
+            met = {(term, value) for term, value in served.items() if own.says(term, value)}
+            model_at = known or CataloguedModel(provider, llm, None, _facts(provider, model))
+            rates, assumed, doubtful = model_at.on_terms(own.value, at, served, met)
+            card = compiled(provider, llm, rates)
+            self._own[key] = Price(SOURCE, "1", provider, llm, served, card, assumed, doubtful, card.units_covered())
+        return self._own[key]
+
+
+def _names(provider: str, model: str | None) -> tuple[str, ...]:
+    """The names a model goes by, its own first, the catalogue's last; in lower case."""
+    if not (provider and model):
+        return ()
+    known = catalogued_model(provider, model)
+    names = [*names_of(provider, model), *([known.llm] if known else [])]
+    return tuple(dict.fromkeys(name.lower() for name in names))
+
+
+def _facts(provider: str, model: str) -> list[Fact]:
+    """What is known of all of a provider's models, or of ones called so."""
+    names = _names(provider, model)
+    return [fact for fact in facts_about(provider) if fact.is_about(names)]
+
+
+def _most_exact(scored: Iterable[Scored], at: datetime, terms: Mapping[str, str]) -> Entry | None:
+    return next((entry for _, entry in scored if entry.applies(at, terms)), None)
+
+
+def _make_room(remembered: dict[Any, Any]) -> None:
+    if len(remembered) >= REMEMBERED:
+        remembered.clear()
 
 
 def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
@@ -108,88 +172,41 @@ def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
     fees = [] if fee is None else [Rate(REQUESTS, Decimal(1), fee.value)]
     context = dict(base.context) if discount is None else {**base.context, "discount_percent": str(percent)}
     source = base.source if base.source == SOURCE else f"{base.source}+{SOURCE}"
-    card = base.card.discounted(percent, *fees)
-    return Price(source, base.version, base.provider, base.llm, context, card, base.assumptions, base.doubtful)
+    return replace(base, source=source, context=context, card=base.card.discounted(percent, *fees))
 
 
-def _entries(kind: str, tables: object) -> list[Entry]:
-    if not isinstance(tables, list):
-        raise ValueError(f"{kind} is not a list of tables; write [[{kind}]]")
-    entries = [
-        _entry(kind, f"[[{kind}]] number {number}", cast("dict[str, Any]", table))
-        for number, table in enumerate(cast("list[Any]", tables), start=1)
-    ]
-    for one, two in combinations(entries, 2):
-        if one.overlaps(two):
-            raise ValueError(f"{one.label} and {two.label} overlap: both are about {two.provider} {two.model or '*'}")
-    return entries
+def _check_that_each_can_match(entries: Mapping[str, list[Entry]]) -> None:
+    """Refuse an entry whose provider is one misspelt, or whose model nobody sells and no own price is about."""
+    own = entries["price"]
+    for entry in (entry for kind in entries.values() for entry in kind):
+        if find_provider(entry.provider) is None:
+            _check_not_misspelt(entry)
+    for entry in (*entries["discount"], *entries["fee"]):
+        if entry.model is None or find_provider(entry.provider) is None:
+            continue
+        if any(entry.provider == price.provider and _same_name(entry, price) for price in own):
+            continue
+        if entry.is_pattern:
+            sold = ((model.lower(),) for provider, model in every_model() if provider == entry.provider)
+            if any(entry.names(names) for names in sold):
+                continue
+            raise ValueError(f"{entry.label}: no known model of {entry.provider} matches {entry.model!r}")
+        if catalogued_model(entry.provider, entry.model) is None:
+            near = ", ".join(nearest_names(entry.provider, entry.model)) or "none"
+            raise ValueError(
+                f"{entry.label}: model {entry.model!r} of {entry.provider} is known to no source of prices, "
+                f"and has no [[price]] here; nearest known: {near}"
+            )
 
 
-def _entry(kind: str, label: str, table: Mapping[str, Any]) -> Entry:
-    value_field = VALUE_FIELDS[kind]
-    unknown = table.keys() - SCOPE_FIELDS - {value_field}
-    if unknown:
-        raise ValueError(f"{label}: unknown field {min(unknown)}")
-    provider = _text(label, table, "provider")
-    model = _text(label, table, "model") if kind == "price" or "model" in table else None
-    start, end = _instant(label, table, "from", BEGINNING), _instant(label, table, "to", END)
-    if start >= end:
-        raise ValueError(f"{label}: from ({table.get('from')}) is not before to ({table.get('to')})")
-    if value_field not in table:
-        raise ValueError(f"{label}: {value_field} is missing")
-    given = table[value_field]
-    if kind == "price":
-        value: Any = _own_price(label, provider, cast(str, model), given)
-    else:
-        value = _amount(label, value_field, given)
-        if kind == "discount" and value > 100:
-            raise ValueError(f"{label}: percent ({value}) is more than 100")
-    return Entry(label, provider, model, start, end, value)
+def _same_name(entry: Entry, price: Entry) -> bool:
+    names = (str(price.model).lower(),)
+    return entry.names(names) is not None or price.names((str(entry.model).lower(),)) is not None
 
 
-def _own_price(label: str, provider: str, model: str, rates: object) -> Price:
-    if not isinstance(rates, dict) or not rates:
-        raise ValueError(f"{label}: rates is not a table of rates")
-    named = cast("dict[str, object]", rates)
-    unknown = named.keys() - rate_names()
-    if unknown:
-        raise ValueError(f"{label}: unknown rate {min(unknown)}; e.g. input_mtok is USD for a million input tokens")
-    amounts = {name: _amount(label, f"rates.{name}", amount) for name, amount in named.items()}
-    try:
-        card = card_of_rates(provider, model, amounts)
-    except ValueError as error:
-        raise ValueError(f"{label}: {error}") from None
-    return Price(SOURCE, "1", provider, model, {}, card)
-
-
-def _text(label: str, table: Mapping[str, Any], name: str) -> str:
-    value = table.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{label}: {name} ({value!r}) is missing or not a text")
-    return value
-
-
-def _instant(label: str, table: Mapping[str, Any], name: str, default: datetime) -> datetime:
-    value = table.get(name)
-    if value is None:
-        return default
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime.combine(value, datetime.min.time(), UTC)
-    raise ValueError(f"{label}: {name} ({value}) is neither a date nor an instant with a time zone")
-
-
-def _amount(label: str, name: str, value: object) -> Decimal:
-    """An exact, non-negative decimal of at most 28 digits."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError(f"{label}: {name} ({value!r}) is not a number")
-    try:
-        amount = Decimal(value)
-    except ArithmeticError:
-        raise ValueError(f"{label}: {name} ({value!r}) is not a number") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"{label}: {name} ({value}) is negative or not finite")
-    if len(amount.as_tuple().digits) > MAX_DIGITS:
-        raise ValueError(f"{label}: {name} ({value}) has more than {MAX_DIGITS} digits")
-    return amount
+def _check_not_misspelt(entry: Entry) -> None:
+    """A host of one's own may have any name, but not one a letter away from a known provider's."""
+    known = [name for name in every_name() if abs(len(name) - len(entry.provider)) <= 2]
+    near = get_close_matches(entry.provider, known, n=1, cutoff=0.8)
+    if near and near[0] not in entry.provider:
+        raise ValueError(f"{entry.label}: provider {entry.provider!r} is not known; the nearest is {near[0]!r}")

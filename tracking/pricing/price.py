@@ -29,6 +29,10 @@ class Price:
     """What these rates rest on, whatever is billed by them."""
     doubtful: Mapping[str, Assumption] = field(default_factory=dict[str, Assumption])
     """What the rates of single units rest on."""
+    settled: frozenset[str] = frozenset()
+    """Units known to be billed as the rest of their kind, or not at all."""
+    facts: tuple[str, ...] = ()
+    """The public sources of what is not from `source` itself."""
     price_id: str = field(init=False)
     """Source, version, provider and model in words, and a hash of the rates. Usable as a file name."""
     _plain: frozenset[str] | None = field(init=False, default=None, repr=False)
@@ -42,7 +46,7 @@ class Price:
         """What it takes to bill these counts by this price; nothing where each has a rate of its own, known then."""
         plain = self._plain
         if plain is None:
-            plain = plain_units(rate.unit for rate in self.card.rates) - self.doubtful.keys()
+            plain = (plain_units(rate.unit for rate in self.card.rates) | self.settled) - self.doubtful.keys()
             object.__setattr__(self, "_plain", plain)
         if not (others := counts.keys() - plain):
             return self.assumptions
@@ -72,4 +76,5 @@ class Price:
                 for rate in self.card.rates
             ],
             "minimum": None if minimum is None else {"units": minimum.units, "least": minimum.least},
+            **({"facts": list(self.facts)} if self.facts else {}),
         }

@@ -1,8 +1,8 @@
 """Which price a row of usage has, as it happened or under another model, tier or discount, and when that changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +71,7 @@ class PriceFinder:
 
     def __init__(self, overrides: PriceOverrides, discount_percent: Decimal | None) -> None:
         self._overrides = overrides
+        self.by_tenant = overrides.by_tenant
         self._discount_percent = discount_percent
         self._prices: dict[Price, tuple[Price, LinearCard]] = {}
 
@@ -80,8 +81,8 @@ class PriceFinder:
         Raises:
             UnknownModelError: with the nearest known names.
         """
-        instants, _ = self.changes(provider, model)
-        if all(self.find(provider, model, None, None, None, at).price is None for at in {now, *instants}):
+        instants, *_ = self.changes(provider, model)
+        if all(self.find(provider, model, None, None, None, None, at).price is None for at in {now, *instants}):
             raise UnknownModelError(provider, model, catalogue.nearest_names(provider, model))
 
     def find(
@@ -91,6 +92,7 @@ class PriceFinder:
         service_tier: str | None,
         price_context: str | None,
         region: str | None,
+        tenant: str | None,
         at: int,
     ) -> Found:
         """The price in force, less the discount. `price_context` is the ledger's: JSON."""
@@ -105,8 +107,9 @@ class PriceFinder:
                 region=region,
             )
             instant = EPOCH + timedelta(microseconds=at)
+            terms = asked.terms if tenant is None else {**asked.terms, "tenant": tenant}
             price = self._overrides.apply(
-                provider, model, instant, lambda: catalogue.find_price(provider, model, instant, asked.terms)
+                provider, model, instant, terms, lambda: catalogue.find_price(provider, model, instant, asked.terms)
             )
         except OverflowError:
             return Found(model, None, NOT_LINEAR, "occurred_at is outside the years 1 to 9999")
@@ -118,16 +121,16 @@ class PriceFinder:
             known = self._prices[price] = (asked_for, linear(asked_for.card))
         return Found(model, *known)
 
-    def changes(self, provider: str, model: str | None) -> tuple[set[int], set[int]]:
-        """The instants, and the UTC times of day, from which a model may have another price."""
+    def changes(self, provider: str, model: str | None) -> tuple[set[int], set[int], bool]:
+        """The instants, and the UTC times of day, from which a model may have another price; whether on any day too."""
         instants: set[int] = set()
         times: set[int] = set()
         instants |= {as_microseconds(instant) for instant in self._overrides.changes(provider, model)}
         known = catalogue.catalogued_model(provider, model)
         if known is not None:
-            instants |= {as_microseconds(datetime.combine(date, time(), UTC)) for date in known.change_dates}
+            instants |= {as_microseconds(instant) for instant in known.change_instants}
             times |= {as_microseconds(datetime.combine(EPOCH, moment, UTC)) for moment in known.change_times}
-        return instants, times
+        return instants, times, known is not None and known.varies_by_day
 
 
 def as_microseconds(instant: datetime) -> int:
@@ -138,8 +141,7 @@ def as_microseconds(instant: datetime) -> int:
 def _discounted(price: Price, percent: Decimal) -> Price:
     context = {**price.context, "what_if_discount_percent": str(percent)}
     card = price.card.discounted(percent)
-    source, assumed, doubtful = f"{price.source}+what-if", price.assumptions, price.doubtful
-    return Price(source, price.version, price.provider, price.llm, context, card, assumed, doubtful)
+    return replace(price, source=f"{price.source}+what-if", context=context, card=card)
 
 
 def picos_of(row: Mapping[str, Any], price: Price) -> int:

@@ -173,7 +173,7 @@ def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | No
         assumptions=assumed_by_answer(row["price_assumptions"], row["pricing_status"]),
     )
     try:
-        return calculator.cost(response, at=row["occurred_at"])
+        return calculator.cost(response, at=row["occurred_at"], tenant=row["tenant"])
     except (UnknownModelError, UsageError):
         return None
 

@@ -1,13 +1,11 @@
 """What each model has cost since when: the catalogue and `prices.toml` as one dated list, `ledger.models`."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 
 import duckdb
 
@@ -15,7 +13,7 @@ from tracking.errors import UnknownModelError
 from tracking.home import Home
 from tracking.money import EXACT
 from tracking.pricing import catalogue
-from tracking.pricing.catalogued_model import CataloguedModel, source_version
+from tracking.pricing.catalogued_model import CataloguedModel
 from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
@@ -87,11 +85,11 @@ def create_price_history(connection: duckdb.DuckDBPyConnection, home: Home) -> N
     """
     overrides = PriceOverrides.load(home.prices_toml)
     own = home.prices_toml.read_text(encoding="utf-8") if home.prices_toml.exists() else ""
-    behind = f"{source_version()}\n{code_hash(__name__)}\n{own}"
+    behind = f"{catalogue.sources()}\n{code_hash(__name__)}\n{own}"
     fingerprint = hashlib.sha256(behind.encode()).hexdigest()[:16]
     if _fingerprint_of(connection) == fingerprint:
         return
-    rows = _dated_prices(overrides, home.prices_toml) if own else _catalogued()
+    rows = _dated_prices(overrides) if own else _catalogued()
     create_table(connection, "models", MODELS, [(*row, fingerprint) for row in rows])
 
 
@@ -105,17 +103,17 @@ def _fingerprint_of(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 @lru_cache(maxsize=1)
 def _catalogued() -> list[Row]:
-    return _dated_prices(PriceOverrides(), None)
+    return _dated_prices(PriceOverrides())
 
 
-def _dated_prices(overrides: PriceOverrides, own: Path | None) -> list[Row]:
+def _dated_prices(overrides: PriceOverrides) -> list[Row]:
     # Taken from the list itself: some ids of the catalogue do not match themselves.
     listed = {
-        (provider.id, model.id): (CataloguedModel(provider, model), model.context_window)
+        (provider.id, model.id): (CataloguedModel.of_catalogue(provider, model), model.context_window)
         for provider in catalogue.snapshot().providers
         for model in provider.models
     }
-    pairs = dict.fromkeys([*listed, *(_own_models(own) if own else ())])
+    pairs = dict.fromkeys([*listed, *overrides.own_models()])
     return [
         dated.as_row()
         for provider, model in pairs
@@ -123,18 +121,12 @@ def _dated_prices(overrides: PriceOverrides, own: Path | None) -> list[Row]:
     ]
 
 
-def _own_models(path: Path) -> Iterator[tuple[str, str]]:
-    """Models with a price of their own; the file is known to be valid."""
-    for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("price", []):
-        yield entry["provider"], entry["model"]
-
-
 def _history(
     provider: str, model: str, overrides: PriceOverrides, known: CataloguedModel | None, context_window: int | None
 ) -> Iterator[DatedPrice]:
     """The prices of one model, one after the other. Neighbours that are the same are one."""
     instants = {BEGINNING, *overrides.changes(provider, model)}
-    instants |= {datetime.combine(day, time(), UTC) for day in known.change_dates} if known else set()
+    instants |= set(known.change_instants) if known else set[datetime]()
     changes: list[tuple[datetime, Price | None]] = []
     for instant in sorted(instant for instant in instants if BEGINNING <= instant < NEVER):
         price = _price_at(provider, model, instant, known, overrides)
@@ -155,7 +147,7 @@ def _price_at(
         return known.price(instant, {})
 
     try:
-        return overrides.apply(provider, model, instant, catalogued)
+        return overrides.apply(provider, model, instant, {}, catalogued)
     except UnknownModelError:
         return None
 

@@ -27,7 +27,7 @@ LATER = timedelta(days=100 * 365)
 """So much later the last rates of the price list are in force, at the same time of day."""
 
 CALL = (
-    *("provider", "model", "occurred_at", "service_tier", "price_context", "region"),
+    *("provider", "model", "occurred_at", "service_tier", "price_context", "region", "tenant"),
     *("other_units", "status", *TOKEN_COUNTS),
 )
 CELL = ("usage_date", "reporting_date", "provider", "llm", "request_type")
@@ -186,7 +186,7 @@ def _at_base_rates(calls: pl.DataFrame, calculator: CostCalculator) -> Iterable[
             price_context=context_from_json(row["price_context"]),
             region=row["region"],
         )
-        price = calculator.cost(response, at=row["occurred_at"]).price
+        price = calculator.cost(response, at=row["occurred_at"], tenant=row["tenant"]).price
         if price is None:
             yield None
             continue

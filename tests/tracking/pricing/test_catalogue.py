@@ -62,7 +62,7 @@ BY_ID = {id(provider): provider for provider in providers} | {id(model): model f
 
 @cache
 def catalogued(provider: int, model: int) -> CataloguedModel:
-    return CataloguedModel(BY_ID[provider], BY_ID[model])
+    return CataloguedModel.of_catalogue(BY_ID[provider], BY_ID[model])
 
 
 def nested_counts(units: list[str], scale: int) -> dict[str, int | Decimal]:

@@ -72,8 +72,7 @@ def test_every_real_answer_costs_what_genai_prices_says(real_responses: list[dic
             expected = oracle(response, AT)
         except LookupError:
             unknown += 1
-            with pytest.raises(UnknownModelError):
-                CostCalculator().cost(response, at=AT)
+            assert_of_another_source(response, AT)
         else:
             priced += 1
             assert_exact(response, expected)
@@ -123,8 +122,7 @@ def test_every_shape_costs_what_genai_prices_says(shape: str) -> None:
     try:
         expected = oracle(response, AT)
     except LookupError:
-        with pytest.raises(UnknownModelError):
-            CostCalculator().cost(response, at=AT)
+        assert_of_another_source(response, AT)
     except ValueError:
         with pytest.raises(UsageError):
             CostCalculator().cost(response, at=AT)
@@ -183,6 +181,16 @@ def _units(prices: Any) -> list[str]:
     return [_get_registry().unit_for_price_key(key).usage_key for key, rate in vars(prices).items() if rate is not None]
 
 
+def assert_of_another_source(response: LLMResponse, at: datetime) -> None:
+    """genai-prices does not know the model by this name: another source does, or it is unknown."""
+    try:
+        price = CostCalculator().cost(response, at=at).price
+    except (UnknownModelError, UsageError):
+        return
+    assert price is not None
+    assert not price.source.startswith("genai-prices")
+
+
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answers(), INSTANTS)
 def test_any_usage_of_any_model_at_any_time_costs_what_genai_prices_says(response: LLMResponse, at: datetime) -> None:
@@ -191,8 +199,7 @@ def test_any_usage_of_any_model_at_any_time_costs_what_genai_prices_says(respons
         expected = oracle(response, at)
     except LookupError:
         event("unknown model")
-        with pytest.raises(UnknownModelError):
-            CostCalculator().cost(response, at=at)
+        assert_of_another_source(response, at)
     except ValueError:
         event("counts that contradict each other")
         with pytest.raises(UsageError):
@@ -209,8 +216,7 @@ def test_every_model_of_the_catalogue_is_priced_as_genai_prices_prices_it() -> N
         try:
             expected = oracle(response, AT)
         except LookupError:
-            with pytest.raises(UnknownModelError):
-                CostCalculator().cost(response, at=AT)
+            assert_of_another_source(response, AT)
         except ValueError:
             with pytest.raises(UsageError):
                 CostCalculator().cost(response, at=AT)

@@ -24,6 +24,14 @@ output_mtok = 2.40
 requests_kcount = "1"
 """
 
+TIERS_OUT_OF_ORDER = """
+[[price]]
+provider = "x"
+model = "y"
+[price.rates]
+input_mtok = { base = 1, tiers = [{ start = 5, price = 2 }, { start = 5, price = 3 }] }
+"""
+
 
 def calculator(tmp_path: Path, content: str) -> CostCalculator:
     file = tmp_path / "prices.toml"
@@ -104,7 +112,7 @@ def test_discount_and_fee_apply_to_every_tier_and_to_own_models(tmp_path: Path) 
         ('[price]\nprovider = "openai"\n', "[[price]]"),
         ('[[discount]]\nmodel = "gpt-5"\npercent = 5\n', "provider"),
         ('[[discount]]\nprovider = "openai"\n', "percent is missing"),
-        ('[[discount]]\nprovider = "openai"\npercent = -5\n', "percent (-5)"),
+        ('[[discount]]\nprovider = "openai"\npercent = -1001\n', "percent (-1001)"),
         ('[[discount]]\nprovider = "openai"\npercent = 100.5\n', "percent (100.5)"),
         ('[[discount]]\nprovider = "openai"\npercent = nan\n', "percent"),
         ('[[discount]]\nprovider = "openai"\npercent = true\n', "percent (True)"),
@@ -117,6 +125,12 @@ def test_discount_and_fee_apply_to_every_tier_and_to_own_models(tmp_path: Path) 
         ('[[price]]\nprovider = "x"\nmodel = "y"\nrates = {input = 1}\n', "input"),
         ('[[price]]\nprovider = "x"\nmodel = "y"\nrates = {cache_read_mtok = 1}\n', "input_tokens"),
         ('[[price]]\nprovider = "x"\nrates = {input_mtok = 1}\n', "model"),
+        ('[[price]]\nprovider = "x"\nmodel = "y"\nrates = {input_mtok = {base = 1}}\n', "rates.input_mtok"),
+        (TIERS_OUT_OF_ORDER, "start (5)"),
+        ('[[discount]]\nprovider = "antropic"\npercent = 5\n', "'anthropic'"),
+        ('[[fee]]\nprovider = "openai"\nmodel = "gpt-5-mimi"\nusd_per_request = 1\n', "openai/gpt-5-mini"),
+        ('[[fee]]\nprovider = "openai"\nmodel = "gtp-*"\nusd_per_request = 1\n', "gtp-*"),
+        ('[[fee]]\nprovider = "openai"\nservice_tier = 5\nusd_per_request = 1\n', "service_tier (5)"),
     ],
 )
 def test_what_is_malformed_is_refused_naming_entry_field_and_value(tmp_path: Path, content: str, named: str) -> None:

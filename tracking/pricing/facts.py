@@ -1,0 +1,197 @@
+"""Facts about prices of our own, beside genai-prices: what a provider publishes and the catalogue lacks, or has wrong.
+
+A fact is a table of `supplement/<provider>.toml`; each has its public source and the day it was read. Kinds:
+
+    [[price]]    what the provider itself asks for a model, in place of what the catalogue says, if anything
+    [[rate]]     rates of units that the catalogue's price of a model lacks
+    [[factor]]   by what a term (batch, flex, priority, a region) multiplies the standard rates
+    [[settled]]  units that are billed as the rest of their kind, or not at all: nothing is assumed there
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from itertools import combinations
+from typing import Any, cast
+
+from tracking.pricing.compiled_rates import GivenRate, card_of_rates
+from tracking.pricing.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
+
+COMMON = frozenset({"models", "except", "from", "to", "source", "read", "why"})
+KINDS = {
+    "price": frozenset({"rates", "peak"}),
+    "rate": frozenset({"rates"}),
+    "factor": frozenset({"when", "factor", "units", "open"}),
+    "settled": frozenset({"units"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Hours of weekdays, UTC, whose rates are `factor` times the others'."""
+
+    hours: tuple[tuple[time, time], ...]
+    not_on: frozenset[date]
+    every_day: bool
+    factor: Decimal
+
+    def covers(self, at: datetime) -> bool:
+        if not self.every_day and (at.weekday() >= 5 or at.date() in self.not_on):
+            return False
+        moment = at.time()
+        return any(start <= moment < end for start, end in self.hours)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact: about which models, from when to when, by what source."""
+
+    kind: str
+    label: str
+    models: tuple[str, ...]
+    but: tuple[str, ...]
+    start: datetime
+    end: datetime
+    source: str
+    read: date
+    why: str | None
+    rates: Mapping[str, GivenRate] = field(default_factory=dict[str, GivenRate])
+    peak: Peak | None = None
+    when: tuple[str, frozenset[str]] = ("", frozenset())
+    """A term, and the values of it that the factor is for."""
+    factors: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """By unit; `*` stands for every other count of tokens."""
+    units: frozenset[str] = frozenset()
+    open: frozenset[str] = frozenset()
+    """Units whose rate on these terms nobody publishes: the factor is taken, and that is said."""
+
+    def is_about(self, names: Iterable[str]) -> bool:
+        """Whether it is about a model that goes by these names, in lower case."""
+        return any(_matches(name, self.models) and not _matches(name, self.but) for name in names)
+
+    def holds(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+    def contends_with(self, other: "Fact") -> bool:
+        """Whether both would say the same thing of one model, by what their names show."""
+        same = self.kind == other.kind and self.start < other.end and other.start < self.end
+        if not same or (self.kind == "factor" and (self.when[0] != other.when[0] or not self.when[1] & other.when[1])):
+            return False
+        if self.kind == "rate" and not self.rates.keys() & other.rates.keys():
+            return False
+        if self.kind == "settled" and not self.units & other.units:
+            return False
+        literal = [name for name in (*self.models, *other.models) if not set(name) & set("*?[")]
+        shared = set(self.models) & set(other.models)
+        return any(self.is_about([name]) and other.is_about([name]) for name in (*literal, *shared))
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def facts_of(where: str, provider: str, content: Mapping[str, Any]) -> list[Fact]:
+    """The facts of one file, as TOML reads it.
+
+    Raises:
+        ValueError: malformed, or two that overlap; the facts and the field are named.
+    """
+    unknown = content.keys() - KINDS.keys()
+    if unknown:
+        raise ValueError(f"{where}: {min(unknown)} is no kind of fact; known: {', '.join(KINDS)}")
+    facts = [
+        _fact(kind, f"{where} [[{kind}]] number {number}", provider, table)
+        for kind in KINDS
+        for number, table in enumerate(content.get(kind, []), start=1)
+    ]
+    for one, two in combinations(facts, 2):
+        if one.contends_with(two):
+            raise ValueError(f"{one.label} and {two.label} overlap: both are about {', '.join(two.models)}")
+    return facts
+
+
+def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fact:
+    unknown = table.keys() - COMMON - KINDS[kind]
+    if unknown:
+        raise ValueError(f"{label}: unknown field {min(unknown)}")
+    missing = {"models", "source", "read", *KINDS[kind]} - {"peak", "open", "units"} - table.keys()
+    if kind == "settled" and "units" not in table:
+        missing |= {"units"}
+    if missing:
+        raise ValueError(f"{label}: {min(missing)} is missing")
+    start, end = dates_of(label, table)
+    read = table["read"]
+    if type(read) is not date:
+        raise ValueError(f"{label}: read ({read}) is not a date")
+    rates = rates_of(label, table["rates"]) if "rates" in table else {}
+    if kind == "price":
+        try:
+            card_of_rates(provider, "*", rates)
+        except ValueError as error:
+            raise ValueError(f"{label}: {error}") from None
+    return Fact(
+        kind=kind,
+        label=label,
+        models=_names(label, "models", table["models"]),
+        but=_names(label, "except", table.get("except", [])),
+        start=start,
+        end=end,
+        source=text_of(label, table, "source"),
+        read=read,
+        why=table.get("why"),
+        rates=rates,
+        peak=_peak(label, table["peak"]) if "peak" in table else None,
+        when=_when(label, table["when"]) if kind == "factor" else ("", frozenset()),
+        factors=_factors(label, table) if kind == "factor" else {},
+        units=frozenset(_names(label, "units", table.get("units", []))) if kind == "settled" else frozenset(),
+        open=frozenset(_names(label, "open", table.get("open", []))),
+    )
+
+
+def _names(label: str, name: str, value: object) -> tuple[str, ...]:
+    texts = cast("list[object]", value) if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError(f"{label}: {name} ({value!r}) is not a list of names")
+    return tuple(str(text).lower() for text in texts)
+
+
+def _when(label: str, value: object) -> tuple[str, frozenset[str]]:
+    if not isinstance(value, dict) or len(cast("dict[str, Any]", value)) != 1:
+        raise ValueError(f"{label}: when ({value!r}) is not a table of one term, e.g. {{ processing = 'batch' }}")
+    ((term, values),) = cast("dict[str, Any]", value).items()
+    return term, frozenset(_names(label, f"when.{term}", values))
+
+
+def _factors(label: str, table: Mapping[str, Any]) -> dict[str, Decimal]:
+    units = table.get("units", {})
+    if not isinstance(units, dict):
+        raise ValueError(f"{label}: units ({units!r}) is not a table of factors by unit")
+    given = {"*": table["factor"], **cast("dict[str, object]", units)}
+    return {unit: amount_of(label, f"units.{unit}", factor) for unit, factor in given.items()}
+
+
+def _peak(label: str, value: object) -> Peak:
+    fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    if not {"hours", "days", "factor"} <= fields.keys() <= {"hours", "days", "factor", "not_on"}:
+        raise ValueError(f'{label}: peak is not {{ hours = ["01:00-04:00"], days = "mon-fri", factor = "2" }}')
+    if fields["days"] not in ("mon-fri", "every"):
+        raise ValueError(f"{label}: peak.days ({fields['days']!r}) is neither mon-fri nor every")
+    try:
+        hours = tuple(tuple(time.fromisoformat(part) for part in span.split("-")) for span in fields["hours"])
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"{label}: peak.hours ({fields['hours']!r}) are not like 01:00-04:00") from None
+    if not hours or not all(len(span) == 2 and span[0] < span[1] for span in hours):
+        raise ValueError(f"{label}: peak.hours ({fields['hours']!r}) are not like 01:00-04:00")
+    not_on = fields.get("not_on", [])
+    if not all(type(day) is date for day in not_on):
+        raise ValueError(f"{label}: peak.not_on ({not_on!r}) is not a list of dates")
+    factor = decimal_of(label, "peak.factor", fields["factor"])
+    return Peak(cast("tuple[tuple[time, time], ...]", hours), frozenset(not_on), fields["days"] == "every", factor)
+
+
+def boundaries_of(facts: Iterable[Fact]) -> set[datetime]:
+    """The instants at which a fact begins or ceases to hold."""
+    ever = {datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)}
+    return {instant for fact in facts for instant in (fact.start, fact.end)} - ever
