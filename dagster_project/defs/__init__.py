@@ -1,1 +1,1 @@
-"""The assets, checks, job and schedule, one module for each stretch of the way a row travels."""
+"""The assets, checks, job and schedule, one module for each part of the way a row travels."""

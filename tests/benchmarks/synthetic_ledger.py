@@ -14,8 +14,9 @@ import polars as pl
 from tracking import CostCalculator
 from tracking.home import Home
 from tracking.pricing.price_files import PriceFiles
-from warehouse.ledger.manifest import Manifest, Stretch
+from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.ledger.segments import write_segments
 
 FIRST_DAY = date(2026, 7, 6)
@@ -63,9 +64,9 @@ def append_day(home: Home, number: int, rows: int) -> None:
     calculator = CostCalculator()
     calls = _as_recorded(calculator.cost_frame(_calls(number, rows)))
     _keep_prices(home, calculator, calls)
-    stretch = Stretch(f"bench-1-{number}.log", 0, rows)
+    byte_range = ByteRange(f"bench-1-{number}.log", 0, rows)
     with Manifest(home) as manifest:
-        manifest.commit_seal(stretch, write_segments(home, calls, stretch), [], [], [])
+        manifest.commit_seal(byte_range, write_segments(home, calls, byte_range), [], [], [])
 
 
 def _keep_prices(home: Home, calculator: CostCalculator, calls: pl.DataFrame) -> None:

@@ -12,6 +12,7 @@ from warehouse.integrity.backup import CopyReport, backup, restore
 from warehouse.integrity.findings import Finding
 from warehouse.integrity.repair import RepairReport, Totals, repair
 from warehouse.integrity.verify import VerifyReport, verify
+from warehouse.ledger.segment_names import segment_paths
 
 
 def register(app: typer.Typer) -> None:
@@ -124,7 +125,7 @@ def _say_repair(report: RepairReport, *, dry_run: bool) -> None:
 
 
 def _bytes_of_segments(home: Home) -> int:
-    return sum(file.stat().st_size for folder in (home.usage, home.prompts) for file in folder.glob("*/*.parquet"))
+    return sum(file.stat().st_size for folder in (home.usage, home.prompts) for file in segment_paths(folder))
 
 
 def describe_verification(report: VerifyReport) -> str:

@@ -196,7 +196,7 @@ COVERAGE = """
 QUALITY = """
     select
         (select count(*) filter (where is_conflicting) from ledger_conflicts) as conflicts,
-        (select coalesce(sum(stretches), 0)::bigint from quarantine_summary) as quarantined,
+        (select coalesce(sum(byte_ranges), 0)::bigint from quarantine_summary) as quarantined,
         (
             select coalesce(sum(day_late_requests), 0)::bigint
             from late_rows

@@ -18,9 +18,10 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.integrity.findings import Finding, Findings
-from warehouse.integrity.repair_plan import Damaged, Plan, plan, stretch_named
-from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment, Stretch
+from warehouse.integrity.repair_plan import Damaged, Plan, plan
+from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.ledger.quarantine import DamagedEntryError, entries_of
+from warehouse.ledger.segment_names import ByteRange, segment_file_of
 from warehouse.ledger.segments import scan
 from warehouse.locks import sealing
 from warehouse.sealing.id_runs import read_run
@@ -121,7 +122,7 @@ def _quarantined(home: Home, made: Plan) -> list[QuarantinedLine]:
     """The lines that quarantine keeps, but for those that are sealed again."""
     kept: dict[tuple[str, int], QuarantinedLine] = {}
     for file in sorted(home.quarantine.glob("*.jsonl")):
-        if stretch_named(file.stem) is None:
+        if ByteRange.named(file.stem) is None:
             continue
         for _, entry in entries_of(file):
             if isinstance(entry, DamagedEntryError):
@@ -145,11 +146,11 @@ def _report(home: Home, remembered: _Remembered, made: Plan, lines: list[Quarant
     places = Findings(home)
     known = {segment.file: segment for segment in remembered.segments or ()}
     for damage in made.damaged:
-        file = f"{damage.path.parent.name}/{damage.path.name}"
+        file = segment_file_of(damage.path)
         held = _described(known.get(file), damage) if damage.path.is_relative_to(home.usage) else "it held prompts"
         report.lost.append(Finding(places.place(damage.path), f"is damaged ({damage.reason}); {held}"))
     on_disk = {segment.file for segment in (*segments, *made.replaced, *made.unfinished, *made.leftovers)}
-    on_disk |= {f"{damage.path.parent.name}/{damage.path.name}" for damage in made.damaged}
+    on_disk |= {segment_file_of(damage.path) for damage in made.damaged}
     for file in sorted(known.keys() - on_disk):
         report.lost.append(Finding(places.place(home.usage / file), f"is missing; {_described(known[file])}"))
     return report
@@ -183,7 +184,7 @@ def _fill(manifest: Manifest, made: Plan, lines: list[QuarantinedLine]) -> None:
     conflicts = {each.record_id: each for _, provenance in made.live for each in provenance.conflicts}
     manifest.fill(
         segments=[segment for segment, _ in made.live],
-        sealed=[Stretch(journal, 0, end) for journal, end in sorted(made.sealed.items())],
+        sealed=[ByteRange(journal, 0, end) for journal, end in sorted(made.sealed.items())],
         quarantined=lines,
         conflicts=conflicts.values(),
         superseded={record_id for _, provenance in made.live for record_id in provenance.superseded},

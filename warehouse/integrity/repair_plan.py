@@ -15,8 +15,9 @@ import polars as pl
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.ledger.footer import Provenance
-from warehouse.ledger.manifest import Segment, Stretch, segment_file
+from warehouse.ledger.manifest import Segment
 from warehouse.ledger.schema import PROMPT_SCHEMA
+from warehouse.ledger.segment_names import ByteRange, day_of, segment_file, segment_file_of, segment_paths
 from warehouse.ledger.segments import TOTALS, exact_totals, scan, sha256_of
 from warehouse.sealing.id_runs import Hashes
 from warehouse.sealing.sealed_ids import hashed
@@ -57,7 +58,7 @@ def plan(home: Home, sums: Mapping[str, Set[str]], progress: Callable[[int], Non
     """Tell what is live. `sums` are the SHA-256 that anything else remembers of files below `usage/`."""
     made = Plan()
     found: dict[str, _Found] = {}
-    for path in sorted(home.usage.glob("usage_date=*/*.parquet")):
+    for path in segment_paths(home.usage):
         progress(path.stat().st_size)
         try:
             each = _read(home, path, sums, made)
@@ -74,7 +75,7 @@ def plan(home: Home, sums: Mapping[str, Set[str]], progress: Callable[[int], Non
 
 
 def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], made: Plan) -> _Found:
-    day, name = date.fromisoformat(path.parent.name.partition("=")[2]), path.stem
+    day, name = day_of(path.parent), path.stem
     sha256 = sha256_of(path)
     file = segment_file(day, name)
     if file in sums and not any(_is_nearly(sha256, remembered) for remembered in sums[file]):
@@ -117,17 +118,9 @@ def _read_prompts(home: Home, file: str, made: Plan) -> tuple[str | None, int]:
 
 
 def _named_provenance(name: str) -> Provenance:
-    """Of a segment that an earlier version wrote without a footer: its name says which stretch it is."""
-    stretch = stretch_named(name)
-    return Provenance() if stretch is None else Provenance(stretch.journal, stretch.start, stretch.end)
-
-
-def stretch_named(name: str) -> Stretch | None:
-    """The stretch that files of this name were made from, if they were made from one."""
-    *journal, start, end = name.rsplit("-", 2)
-    if len(journal) != 1 or not (start.isdecimal() and end.isdecimal()):
-        return None
-    return Stretch(f"{journal[0]}.log", int(start), int(end))
+    """Of a segment that an earlier version wrote without a footer: its name says which byte range it is."""
+    byte_range = ByteRange.named(name)
+    return Provenance() if byte_range is None else Provenance(byte_range.journal, byte_range.start, byte_range.end)
 
 
 def _drop_replaced(found: dict[str, _Found], made: Plan) -> None:
@@ -136,30 +129,30 @@ def _drop_replaced(found: dict[str, _Found], made: Plan) -> None:
 
 
 def _drop_unfinished(home: Home, found: dict[str, _Found], made: Plan) -> None:
-    """Where a journal still exists, a stretch counts only with the segments of all its days."""
+    """Where a journal still exists, a byte range counts only with the segments of all its days."""
     gone = {segment.file for segment in made.replaced}
     gone |= {file for each in found.values() for file in each.provenance.replaces}
-    held: defaultdict[date, list[Stretch]] = defaultdict(list)
+    held: defaultdict[date, list[ByteRange]] = defaultdict(list)
     for each in found.values():
-        held[each.segment.usage_date] += each.provenance.stretches
-    # One that was damaged was finished all the same: the others of its stretch are what is left of it.
-    damaged = {f"{damage.path.parent.name}/{damage.path.name}" for damage in made.damaged}
+        held[each.segment.usage_date] += each.provenance.byte_ranges
+    # One that was damaged was finished all the same: the others of its byte range are what is left of it.
+    damaged = {segment_file_of(damage.path) for damage in made.damaged}
     for file, each in list(found.items()):
-        for stretch in each.provenance.stretches if each.provenance.journal else ():
+        for byte_range in each.provenance.byte_ranges if each.provenance.journal else ():
             missing = [
                 day
                 for day in each.provenance.days
-                if (other := segment_file(day, stretch.name)) not in found
+                if (other := segment_file(day, byte_range.name)) not in found
                 and other not in gone
                 and other not in damaged
-                and not any(_contains(other_stretch, stretch) for other_stretch in held[day])
+                and not any(other_range.contains(byte_range) for other_range in held[day])
             ]
-            if missing and (home.journal / stretch.journal).exists():
+            if missing and (home.journal / byte_range.journal).exists():
                 made.unfinished.append(found.pop(file).segment)
 
 
 def _drop_leftovers(home: Home, found: dict[str, _Found], made: Plan) -> None:
-    """Of a crash before the commit: sealing made a longer stretch afterwards, whose segments hold the same rows."""
+    """Of a crash before the commit: sealing made a longer byte range afterwards, whose segments hold the same rows."""
     every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(each.records for each in found.values())]))
     doubled = np.unique(every[1:][every[1:] == every[:-1]])
     superseded = {file: hashed(_texts(each.provenance.superseded)) for file, each in found.items()}
@@ -184,25 +177,21 @@ def _drop_leftovers(home: Home, found: dict[str, _Found], made: Plan) -> None:
 
 
 def _reach(each: _Found) -> tuple[bool, int]:
-    """Shorter stretches first, and what was made of others last."""
+    """Shorter byte ranges first, and what was made of others last."""
     segment = each.segment
     return segment.journal is None, (segment.journal_end or 0) - (segment.journal_start or 0)
 
 
 def _tell_how_far_sealed(home: Home, made: Plan) -> None:
     for _, provenance in made.live:
-        for stretch in provenance.stretches:
-            made.sealed[stretch.journal] = max(made.sealed.get(stretch.journal, 0), stretch.end)
+        for byte_range in provenance.byte_ranges:
+            made.sealed[byte_range.journal] = max(made.sealed.get(byte_range.journal, 0), byte_range.end)
     # What is still in a journal is sealed again; of the rows behind it none counts twice.
-    again = [stretch_named(damage.path.stem) for damage in made.damaged if damage.path.is_relative_to(home.usage)]
-    again += [stretch_named(segment.name) for segment in made.unfinished]
-    for stretch in again:
-        if stretch is not None and (home.journal / stretch.journal).exists():
-            made.sealed[stretch.journal] = min(made.sealed.get(stretch.journal, 0), stretch.start)
-
-
-def _contains(outer: Stretch, inner: Stretch) -> bool:
-    return outer.journal == inner.journal and outer.start <= inner.start and outer.end >= inner.end
+    again = [ByteRange.named(damage.path.stem) for damage in made.damaged if damage.path.is_relative_to(home.usage)]
+    again += [ByteRange.named(segment.name) for segment in made.unfinished]
+    for byte_range in again:
+        if byte_range is not None and (home.journal / byte_range.journal).exists():
+            made.sealed[byte_range.journal] = min(made.sealed.get(byte_range.journal, 0), byte_range.start)
 
 
 def _texts(texts: Iterable[str]) -> pl.Series:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,16 +10,16 @@ from tracking.journal.writer import decode_line
 from warehouse.integrity.findings import Findings
 from warehouse.ledger.manifest import Manifest, QuarantinedLine
 from warehouse.ledger.quarantine import DamagedEntryError, entries_of
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.ledger.tidy import stands_elsewhere
 from warehouse.sealing.id_runs import read_run
 from warehouse.sealing.lines import whole_lines
 
 OPEN_TO_OTHERS = 0o077
 READ_BYTES = 4 << 20
-STRETCH_NAME = re.compile(r"(?P<journal>.+)-(?P<start>\d+)-(?P<end>\d+)")
 
 
-def verify_journal(path: Path, sealed: int, last_stretch_end: int, findings: Findings) -> int:
+def verify_journal(path: Path, sealed: int, last_range_end: int, findings: Findings) -> int:
     """Check that a journal is sealed to a line's end, and that behind it are whole lines; returns those lines."""
     try:
         file = path.open("rb")
@@ -32,8 +31,8 @@ def verify_journal(path: Path, sealed: int, last_stretch_end: int, findings: Fin
         if sealed > size:
             findings.problem(path, f"is sealed to byte {sealed}, but ends at byte {size}")
             return 0
-        if sealed < last_stretch_end:
-            findings.problem(path, f"is sealed to byte {sealed}, but segments hold it to byte {last_stretch_end}")
+        if sealed < last_range_end:
+            findings.problem(path, f"is sealed to byte {sealed}, but segments hold it to byte {last_range_end}")
         file.seek(max(sealed - 1, 0))
         if 0 < sealed < size and file.read(1) != b"\n":
             findings.problem(path, "no line ends where it is sealed to", f"byte {sealed}")
@@ -58,8 +57,8 @@ def verify_quarantine(home: Home, noted: Iterable[QuarantinedLine], findings: Fi
     noted = list(noted)
     journals = {line.journal for line in noted}
     for file in sorted(home.quarantine.glob("*.jsonl")):
-        named = STRETCH_NAME.fullmatch(file.stem)
-        if named is None or f"{named['journal']}.log" not in journals:
+        named = ByteRange.named(file.stem)
+        if named is None or named.journal not in journals:
             _verify_json_lines(file, findings)
             continue
         for number, entry in entries_of(file):

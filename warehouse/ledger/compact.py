@@ -9,6 +9,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.rewrite import Rewriting, rewrite
+from warehouse.ledger.segment_names import SegmentKind
 from warehouse.ledger.tidy import remove_leftovers
 from warehouse.locks import sealing
 
@@ -62,7 +63,7 @@ def compact(
                 remove_leftovers(home, manifest, due)
                 segments = _small_segments(manifest).get(due, [])
                 if len(segments) >= max(min_segments, 2):
-                    made = rewrite(home, manifest, segments, Rewriting("compacted"))
+                    made = rewrite(home, manifest, segments, Rewriting(SegmentKind.COMPACTED))
                     before_bytes = sum(segment.bytes for segment in segments)
                     report.days.append(CompactedDay(due, len(segments), made.row_count, before_bytes, made.bytes))
         except OSError as error:

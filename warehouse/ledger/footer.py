@@ -4,10 +4,10 @@ How to read them:
 
 - A segment whose file stands in another segment's `replaces` is not live: the other one holds what is left of it.
   It may only still wait to be deleted, or a crash came between the writing of the other and the swap.
-- Where a segment's own `journal` still exists and the segments of its stretch are not there for all `days` (nor
+- Where a segment's own `journal` still exists and the segments of its byte range are not there for all `days` (nor
   replaced), the crash came while they were written: none of them counts, sealing writes them again.
-- How far a journal is sealed: to the highest end of all `stretches`. A segment may hold no rows; then it says that its
-  day was emptied, and that the journals' bytes it stands for are sealed all the same.
+- How far a journal is sealed: to the highest end of all `byte_ranges`. A segment may hold no rows; then it says that
+  its day was emptied, and that the journals' bytes it stands for are sealed all the same.
 """
 
 import json
@@ -19,7 +19,8 @@ from typing import Any, Self
 import polars as pl
 
 from tracking.errors import LedgerError
-from warehouse.ledger.manifest import Conflict, Stretch
+from warehouse.ledger.manifest import Conflict
+from warehouse.ledger.segment_names import ByteRange
 
 KEY = "llm_cost_ledger"
 VERSION = 1
@@ -33,19 +34,19 @@ class Provenance:
     journal_start: int | None = None
     journal_end: int | None = None
     days: tuple[date, ...] = ()
-    """All days that its stretch made segments of; none where it was made of other segments."""
-    covers: tuple[Stretch, ...] = ()
-    """Of one made of other segments: the stretches they came from, as far as their journals still existed."""
+    """All days that its byte range made segments of; none where it was made of other segments."""
+    covers: tuple[ByteRange, ...] = ()
+    """Of one made of other segments: the byte ranges they came from, as far as their journals still existed."""
     replaces: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
 
     @property
-    def stretches(self) -> tuple[Stretch, ...]:
-        """Every stretch of a journal that it stands for."""
+    def byte_ranges(self) -> tuple[ByteRange, ...]:
+        """Every byte range of a journal that it stands for."""
         if self.journal is None or self.journal_start is None or self.journal_end is None:
             return self.covers
-        return (Stretch(self.journal, self.journal_start, self.journal_end),)
+        return (ByteRange(self.journal, self.journal_start, self.journal_end),)
 
     def as_metadata(self) -> dict[str, str]:
         """The key-value metadata of a Parquet file."""
@@ -55,7 +56,7 @@ class Provenance:
             "journal_start": self.journal_start,
             "journal_end": self.journal_end,
             "days": [day.isoformat() for day in self.days],
-            "covers": [[stretch.journal, stretch.start, stretch.end] for stretch in self.covers],
+            "covers": [[byte_range.journal, byte_range.start, byte_range.end] for byte_range in self.covers],
             "replaces": self.replaces,
             "superseded": self.superseded,
             "conflicts": [[conflict.event_key, conflict.record_id] for conflict in self.conflicts],
@@ -86,7 +87,7 @@ class Provenance:
             journal_start=content["journal_start"],
             journal_end=content["journal_end"],
             days=tuple(date.fromisoformat(day) for day in content["days"]),
-            covers=tuple(Stretch(*stretch) for stretch in content["covers"]),
+            covers=tuple(ByteRange(*byte_range) for byte_range in content["covers"]),
             replaces=tuple(content["replaces"]),
             superseded=tuple(content["superseded"]),
             conflicts=tuple(Conflict(*conflict) for conflict in content["conflicts"]),

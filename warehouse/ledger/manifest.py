@@ -15,19 +15,15 @@ from typing import Any, Self
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.ledger.manifest_tables import MANIFEST_VERSION, migrate
-
-
-def segment_file(day: date, name: str) -> str:
-    """The path of a segment's files below `usage/` and `prompts/`."""
-    return f"usage_date={day.isoformat()}/{name}.parquet"
+from warehouse.ledger.segment_names import ByteRange, segment_file, segment_paths
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One live pair of Parquet files and what its rows sum to. `cost_usd` is exact USD; NULL costs count as none.
 
-    One stretch of a journal makes one segment a day, all of the same name: day and name together are unique.
-    One that was made of other segments comes from no single stretch: its `journal`, start and end are NULL.
+    One range of a journal's bytes makes one segment a day, all of the same name: day and name together are unique.
+    One that was made of other segments comes from no single range: its `journal`, start and end are NULL.
     """
 
     name: str
@@ -71,22 +67,8 @@ class Retired:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A range of bytes of one journal, from `start` up to but not including `end`."""
-
-    journal: str
-    start: int
-    end: int
-
-    @property
-    def name(self) -> str:
-        """What segments and quarantine files made from it are called: sealing it again overwrites the same files."""
-        return f"{self.journal.removesuffix('.log')}-{self.start}-{self.end}"
-
-
-@dataclass(frozen=True, slots=True)
 class QuarantinedLine:
-    """A stretch of a journal that is kept in `quarantine/` because it is no record."""
+    """A range of bytes of a journal that is kept in `quarantine/` because it is no record."""
 
     journal: str
     start: int
@@ -136,7 +118,7 @@ class Manifest:
                 # Another process may have been first.
                 (version,) = self._connection.execute("pragma user_version").fetchone()
                 # An empty manifest over segments would make an empty ledger of a full one, and say nothing.
-                if version == 0 and any(home.usage.glob("*/*.parquet")):
+                if version == 0 and any(segment_paths(home.usage)):
                     raise LedgerError(f"manifest {self._path} is missing or empty, though usage/ holds segments")
                 if version < MANIFEST_VERSION:
                     migrate(self._connection, version)
@@ -186,25 +168,25 @@ class Manifest:
 
     def commit_seal(
         self,
-        stretch: Stretch,
+        byte_range: ByteRange,
         segments: Iterable[Segment],
         quarantined: Iterable[QuarantinedLine],
         conflicts: Iterable[Conflict],
         superseded: Iterable[str],
     ) -> None:
         """Make segments live and move a journal's seal forward, all or nothing."""
-        self.fill(segments, [stretch], quarantined, conflicts, superseded)
+        self.fill(segments, [byte_range], quarantined, conflicts, superseded)
 
     def fill(
         self,
         segments: Iterable[Segment],
-        sealed: Iterable[Stretch],
+        sealed: Iterable[ByteRange],
         quarantined: Iterable[QuarantinedLine],
         conflicts: Iterable[Conflict],
         superseded: Iterable[str],
         retired: Iterable[Segment] = (),
     ) -> None:
-        """Take in what was sealed, in however many stretches, all or nothing."""
+        """Take in what was sealed, in however many byte ranges, all or nothing."""
         with self._transaction():
             self._add(segments)
             self._connection.executemany(
@@ -217,7 +199,8 @@ class Manifest:
                 "insert or ignore into superseded values (?)", [(record_id,) for record_id in superseded]
             )
             self._connection.executemany(
-                "insert or replace into journals values (?, ?)", [(stretch.journal, stretch.end) for stretch in sealed]
+                "insert or replace into journals values (?, ?)",
+                [(each.journal, each.end) for each in sealed],
             )
             self._retire(retired)
 

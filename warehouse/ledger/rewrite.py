@@ -5,7 +5,6 @@ still read them. A crash before that leaves files nobody speaks of. DuckDB sorts
 goes to a private folder in the home, and with the end of the work that is gone.
 """
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -23,8 +22,9 @@ from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.database import connect, literal, parquet_files
 from warehouse.ledger.footer import KEY, Provenance
-from warehouse.ledger.manifest import Conflict, Manifest, Segment, Stretch, segment_file
+from warehouse.ledger.manifest import Conflict, Manifest, Segment
 from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA, duckdb_type
+from warehouse.ledger.segment_names import ByteRange, SegmentKind, rewritten_name, segment_file
 from warehouse.ledger.segments import ORDER, TOTALS, exact_totals, scan, sha256_of, write_durably
 
 MEMORY_LIMIT = "1GB"
@@ -36,9 +36,9 @@ SPILL_PREFIX = ".rewriting-"
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What becomes of the rows. `kind` is the first word of the new segment's name; SQL in place of columns."""
+    """What becomes of the rows. `usage_columns` is SQL in place of columns."""
 
-    kind: str
+    kind: SegmentKind
     keep_rows: bool = True
     usage_columns: Mapping[str, str] = field(default_factory=dict[str, str])
     prompts_where: str = "true"
@@ -84,18 +84,18 @@ def _compare(segments: Iterable[Segment], made: Segment, names: Iterable[str]) -
 
 def _provenance(home: Home, segments: Iterable[Segment], retired: Iterable[str], *, keep: bool) -> Provenance:
     """What stands for the old segments once their files are gone; of rows that go, no finding stays."""
-    ends: dict[str, Stretch] = {}
+    ends: dict[str, ByteRange] = {}
     superseded: set[str] = set()
     conflicts: dict[str, Conflict] = {}
     for segment in segments:
         origin = Provenance.read(home.usage / segment.file) or Provenance(
             segment.journal, segment.journal_start, segment.journal_end
         )
-        for stretch in origin.stretches:
-            if (home.journal / stretch.journal).exists():
-                known = ends.get(stretch.journal, stretch)
-                ends[stretch.journal] = Stretch(
-                    stretch.journal, min(known.start, stretch.start), max(known.end, stretch.end)
+        for byte_range in origin.byte_ranges:
+            if (home.journal / byte_range.journal).exists():
+                known = ends.get(byte_range.journal, byte_range)
+                ends[byte_range.journal] = ByteRange(
+                    byte_range.journal, min(known.start, byte_range.start), max(known.end, byte_range.end)
                 )
         superseded |= set(origin.superseded)
         conflicts |= {conflict.record_id: conflict for conflict in origin.conflicts}
@@ -108,7 +108,7 @@ def _provenance(home: Home, segments: Iterable[Segment], retired: Iterable[str],
 
 
 def _write(home: Home, day: date, segments: Sequence[Segment], rewriting: Rewriting, provenance: Provenance) -> Segment:
-    file = segment_file(day, _name(segments, rewriting.kind))
+    file = segment_file(day, rewritten_name(rewriting.kind, ((each.file, each.sha256) for each in segments)))
     with _sorter(home) as connection:
         usage = _usage_query(home, segments, rewriting) if rewriting.keep_rows else _no_rows(USAGE_SCHEMA)
         prompts_sha256, prompts = None, 0
@@ -136,12 +136,6 @@ def _write(home: Home, day: date, segments: Sequence[Segment], rewriting: Rewrit
         journal_start=None,
         journal_end=None,
     )
-
-
-def _name(segments: Iterable[Segment], kind: str) -> str:
-    """The same for the same segments: done again after a crash, the same file is written over."""
-    members = "\n".join(sorted(f"{segment.file} {segment.sha256}" for segment in segments))
-    return f"{kind}-{hashlib.sha256(members.encode()).hexdigest()[:32]}"
 
 
 @contextmanager

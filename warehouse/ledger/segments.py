@@ -13,8 +13,9 @@ import polars as pl
 from tracking.durable_files import replacing, sync_directory
 from tracking.home import Home
 from warehouse.ledger.footer import Provenance
-from warehouse.ledger.manifest import Conflict, Segment, Stretch, segment_file
+from warehouse.ledger.manifest import Conflict, Segment
 from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA
+from warehouse.ledger.segment_names import ByteRange, segment_file
 
 
 class Compression(TypedDict):
@@ -70,25 +71,25 @@ def scan(files: Path | Iterable[Path], schema: pl.Schema | None = USAGE_SCHEMA) 
 def write_segments(
     home: Home,
     rows: pl.DataFrame,
-    stretch: Stretch,
+    byte_range: ByteRange,
     *,
     superseded: Iterable[str] = (),
     conflicts: Iterable[Conflict] = (),
 ) -> list[Segment]:
-    """Write rows (USAGE_SCHEMA and `prompt`) of one stretch of a journal, one segment a day.
+    """Write rows (USAGE_SCHEMA and `prompt`) of one byte range of a journal, one segment a day.
 
     A conflict is kept in the footer of the segment that has its row: both leave together. What else settling found, in
     the first one's.
     """
     by_day = {day: rows.filter(pl.col("usage_date") == day) for day in sorted(rows["usage_date"].unique())}
-    provenance = Provenance(stretch.journal, stretch.start, stretch.end, days=tuple(by_day))
+    provenance = Provenance(byte_range.journal, byte_range.start, byte_range.end, days=tuple(by_day))
     found = _by_day_of_row(by_day, conflicts)
     return [
         _write_day(
             home,
             day,
             day_rows,
-            stretch.name,
+            byte_range.name,
             replace(
                 provenance,
                 superseded=() if number else tuple(sorted(superseded)),
@@ -100,7 +101,7 @@ def write_segments(
 
 
 def _by_day_of_row(by_day: Mapping[date, pl.DataFrame], conflicts: Iterable[Conflict]) -> dict[date, list[Conflict]]:
-    """Conflicts by the day of their row; of a row that was superseded in the same stretch, on the first."""
+    """Conflicts by the day of their row; of a row that was superseded in the same byte range, on the first."""
     found: dict[date, list[Conflict]] = {day: [] for day in by_day}
     records = {day: set(rows["record_id"]) for day, rows in by_day.items()} if (noted := list(conflicts)) else {}
     for conflict in noted:

@@ -5,10 +5,9 @@ reading it. What a crash left goes only where everything in it is known to stand
 and `prompts/` stays, for `llm-cost verify` to name.
 """
 
-import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -18,15 +17,19 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.database import attach, connect
 from warehouse.ledger.footer import Provenance
-from warehouse.ledger.manifest import Manifest, Retired, Segment, Stretch
+from warehouse.ledger.manifest import Manifest, Retired, Segment
 from warehouse.ledger.rewrite import SPILL_PREFIX
+from warehouse.ledger.segment_names import (
+    SEGMENT_FILE,
+    ByteRange,
+    day_folders,
+    is_rewritten,
+    segment_file_of,
+    segment_paths,
+)
 from warehouse.locks import sealing
 
 GRACE = timedelta(minutes=15)
-
-NAMED_FILE = re.compile(r"usage_date=[0-9-]{10}/[^/']+\.parquet")
-SEALED_NAME = re.compile(r"(?P<journal>.+)-(?P<start>\d+)-(?P<end>\d+)")
-REWRITTEN_NAME = re.compile(r"(compacted|retained|erased)-[0-9a-f]{32}")
 
 
 def tidy(home: Home, grace: timedelta = GRACE) -> int:
@@ -68,10 +71,9 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
     """
     live = {segment.file: segment for segment in manifest.segments()}
     waiting = {files.file for files in manifest.retired()}
-    days = f"usage_date={'*' if day is None else day.isoformat()}"
     for folder in (home.usage, home.prompts):
-        for file in folder.glob(f"{days}/*.parquet"):
-            name = file.relative_to(folder).as_posix()
+        for file in segment_paths(folder, day):
+            name = segment_file_of(file)
             if name in live:
                 # Retention took its prompts, and a crash came before the file was gone.
                 needed = folder == home.usage or live[name].prompts
@@ -79,8 +81,9 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
                 needed = name in waiting or not stands_elsewhere(home, manifest, name, {*live, *waiting})
             if not needed:
                 file.unlink()
-        for file in folder.glob(f"{days}/.*.tmp"):
-            file.unlink()
+        for of_day in day_folders(folder, day):
+            for file in of_day.glob(".*.tmp"):
+                file.unlink()
     for file in home.journal.glob(".*.tmp"):
         file.unlink()  # of corrections that were to be sealed under this same lock
     for folder in home.root.glob(f"{SPILL_PREFIX}*.tmp"):
@@ -99,24 +102,20 @@ def stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str])
             return False
         if provenance.journal is None:
             return all(file in known and (home.usage / file).exists() for file in provenance.replaces)
-        stretches = provenance.stretches
+        byte_ranges = provenance.byte_ranges
     else:
         # Prompts are written before the rows they belong to.
-        if REWRITTEN_NAME.fullmatch(usage.stem):
+        if is_rewritten(usage.stem):
             return True
-        stretches = tuple(_stretch_of(usage.stem))
-    return bool(stretches) and all(_is_sealed_or_waits(home, manifest, stretch) for stretch in stretches)
+        byte_range = ByteRange.named(usage.stem)
+        byte_ranges = () if byte_range is None else (byte_range,)
+    return bool(byte_ranges) and all(_is_sealed_or_waits(home, manifest, byte_range) for byte_range in byte_ranges)
 
 
-def _stretch_of(name: str) -> Iterator[Stretch]:
-    if named := SEALED_NAME.fullmatch(name):
-        yield Stretch(f"{named['journal']}.log", int(named["start"]), int(named["end"]))
-
-
-def _is_sealed_or_waits(home: Home, manifest: Manifest, stretch: Stretch) -> bool:
-    journal = home.journal / stretch.journal
-    return manifest.sealed_bytes(stretch.journal) >= stretch.end or (
-        journal.exists() and journal.stat().st_size >= stretch.end
+def _is_sealed_or_waits(home: Home, manifest: Manifest, byte_range: ByteRange) -> bool:
+    journal = home.journal / byte_range.journal
+    return manifest.sealed_bytes(byte_range.journal) >= byte_range.end or (
+        journal.exists() and journal.stat().st_size >= byte_range.end
     )
 
 
@@ -130,7 +129,7 @@ def _named_by_reports(home: Home) -> set[str]:
                 views = connection.execute(
                     "select sql from duckdb_views() where database_name = 'reports' and schema_name = 'ledger'"
                 ).fetchall()
-            named |= {file for (statement,) in views for file in NAMED_FILE.findall(statement)}
+            named |= {file for (statement,) in views for file in SEGMENT_FILE.findall(statement)}
     return named
 
 
@@ -145,7 +144,9 @@ def _drop_rowless(home: Home, manifest: Manifest) -> None:
 
 def _journals(home: Home, segment: Segment) -> bool:
     provenance = Provenance.read(home.usage / segment.file)
-    return provenance is not None and any((home.journal / stretch.journal).exists() for stretch in provenance.stretches)
+    return provenance is not None and any(
+        (home.journal / byte_range.journal).exists() for byte_range in provenance.byte_ranges
+    )
 
 
 def _unlink_pair(home: Home, file: str) -> None:

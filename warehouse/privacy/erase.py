@@ -25,6 +25,7 @@ from warehouse.database import connect
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.overwrite import blank_sealed_lines
 from warehouse.ledger.rewrite import Rewriting, rewrite, usage_relation
+from warehouse.ledger.segment_names import SegmentKind, segment_file_of
 from warehouse.ledger.segments import TOTALS
 from warehouse.ledger.tidy import remove_leftovers, tidy
 from warehouse.locks import building, sealing
@@ -166,7 +167,7 @@ def _erase_segments(home: Home, manifest: Manifest, person: Person, pseudonym: s
             home,
             manifest,
             segments,
-            Rewriting("erased", usage_columns=person.replaced_columns(pseudonym), prompts_where=condition),
+            Rewriting(SegmentKind.ERASED, usage_columns=person.replaced_columns(pseudonym), prompts_where=condition),
         )
         report.rows += sum(concerned[segment.file] for segment in segments)
         report.prompts += sum(segment.prompts for segment in segments) - made.prompts
@@ -184,4 +185,4 @@ def _rows_by_file(home: Home, segments: list[Segment], person: Person) -> dict[s
             ).fetchall()
     except duckdb.Error as error:
         raise LedgerError(f"segments of {home.root} cannot be read: {error}") from error
-    return {"/".join(Path(name).parts[-2:]): count for name, count in found}
+    return {segment_file_of(Path(name)): count for name, count in found}

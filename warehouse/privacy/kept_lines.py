@@ -1,7 +1,7 @@
 """What quarantine keeps, seen by its age and by its content: for retention and erasure.
 
 Three kinds of files lie there: `refused-…` of living writers, who append at any time, so their lines are overwritten
-where they lie; `import-…` of one source each; and the damaged lines of one stretch of a journal.
+where they lie; `import-…` of one source each; and the damaged lines of one byte range of a journal.
 """
 
 import base64

@@ -23,6 +23,7 @@ from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.ledger.overwrite import Fields, blank_sealed_lines
 from warehouse.ledger.quarantine import entries_of
 from warehouse.ledger.rewrite import Rewriting, rewrite
+from warehouse.ledger.segment_names import SegmentKind, day_folders, day_of
 from warehouse.ledger.segments import scan
 from warehouse.ledger.tidy import remove_leftovers
 from warehouse.locks import sealing
@@ -108,7 +109,7 @@ def _by_day(segments: Sequence[Segment]) -> list[tuple[date, list[Segment]]]:
 def _expire(home: Home, manifest: Manifest, segments: list[Segment], *, rows: bool) -> None:
     if rows:
         manifest.forget_findings(*_findings(home, manifest, segments))
-        rewrite(home, manifest, segments, Rewriting("retained", keep_rows=False))
+        rewrite(home, manifest, segments, Rewriting(SegmentKind.RETAINED, keep_rows=False))
     else:
         manifest.drop_prompts(segments[0].usage_date)
 
@@ -142,8 +143,8 @@ def _findings(home: Home, manifest: Manifest, segments: list[Segment]) -> tuple[
 
 def _remove_prompt_files(home: Home, before: date) -> None:
     """Nobody reads prompts but by the manifest, which no longer names these: they need not wait."""
-    for folder in sorted(home.prompts.glob("usage_date=*")):
-        if date.fromisoformat(folder.name.removeprefix("usage_date=")) < before:
+    for folder in day_folders(home.prompts):
+        if day_of(folder) < before:
             for file in folder.iterdir():
                 file.unlink()
             folder.rmdir()

@@ -12,8 +12,9 @@ import polars as pl
 
 from tracking.journal.writer import decode_line, record_json
 from tracking.rows.record import LLMUsageRecord
-from warehouse.ledger.manifest import QuarantinedLine, Stretch
+from warehouse.ledger.manifest import QuarantinedLine
 from warehouse.ledger.schema import JOURNAL_SCHEMA, from_journal
+from warehouse.ledger.segment_names import ByteRange
 
 RECORD_START = re.compile(rb"[0-9a-f]{8} \{")
 REQUIRED = tuple(name for name, field in LLMUsageRecord.model_fields.items() if field.is_required())
@@ -34,19 +35,19 @@ def whole_lines(descriptor: int, start: int, end: int, length: int) -> bytes:
         length *= 2
 
 
-def read_records(stretch: Stretch, chunk: bytes) -> tuple[pl.DataFrame, list[QuarantinedLine]]:
-    """The records (USAGE_SCHEMA and `prompt`) of a stretch whose bytes are `chunk`, and the lines that are none."""
+def read_records(byte_range: ByteRange, chunk: bytes) -> tuple[pl.DataFrame, list[QuarantinedLine]]:
+    """The records (USAGE_SCHEMA and `prompt`) of a byte range whose bytes are `chunk`, and the lines that are none."""
     contents = _contents_if_all_whole(chunk)
     if contents is not None:
         try:
             return _parse(contents), []
         except (pl.exceptions.PolarsError, _NotARecordError):
             pass
-    good, bad = _read_lines(stretch, chunk)
+    good, bad = _read_lines(byte_range, chunk)
     try:
         return _parse([line.content for line in good]), bad
     except (pl.exceptions.PolarsError, _NotARecordError):
-        good, invalid = _validated(stretch, good)
+        good, invalid = _validated(byte_range, good)
         return _parse([line.content for line in good]), bad + invalid
 
 
@@ -107,20 +108,20 @@ def _parts(line: bytes) -> tuple[bytes, ...]:
     return (line,)
 
 
-def _read_lines(stretch: Stretch, chunk: bytes) -> tuple[list[_Line], list[QuarantinedLine]]:
+def _read_lines(byte_range: ByteRange, chunk: bytes) -> tuple[list[_Line], list[QuarantinedLine]]:
     good: list[_Line] = []
     bad: list[QuarantinedLine] = []
-    for offset, line, content in _lines(stretch.start, chunk):
-        torn = offset + len(line) == stretch.end and not line.endswith(b"\n")
+    for offset, line, content in _lines(byte_range.start, chunk):
+        torn = offset + len(line) == byte_range.end and not line.endswith(b"\n")
         if content is None or torn:
             reason = "torn last line of a writer that is gone" if torn else "checksum does not match"
-            bad.append(QuarantinedLine(stretch.journal, offset, len(line), reason))
+            bad.append(QuarantinedLine(byte_range.journal, offset, len(line), reason))
         else:
             good.append(_Line(offset, len(line), content))
     return good, bad
 
 
-def _validated(stretch: Stretch, lines: list[_Line]) -> tuple[list[_Line], list[QuarantinedLine]]:
+def _validated(byte_range: ByteRange, lines: list[_Line]) -> tuple[list[_Line], list[QuarantinedLine]]:
     """The lines that are records, and those that are not although their checksum is right."""
     good: list[_Line] = []
     bad: list[QuarantinedLine] = []
@@ -128,7 +129,7 @@ def _validated(stretch: Stretch, lines: list[_Line]) -> tuple[list[_Line], list[
         try:
             good.append(line._replace(content=_record_json(line.content)))
         except (ValueError, TypeError, RecursionError):
-            bad.append(QuarantinedLine(stretch.journal, line.offset, line.length, "not a record"))
+            bad.append(QuarantinedLine(byte_range.journal, line.offset, line.length, "not a record"))
     return good, bad
 
 

@@ -107,11 +107,11 @@ class Sealer:
         segments = write_segments(
             self._home,
             settled.rows,
-            batch.stretch,
+            batch.byte_range,
             superseded=settled.superseded,
             conflicts=settled.conflicts,
         )
-        self.manifest.commit_seal(batch.stretch, segments, batch.bad, settled.conflicts, settled.superseded)
+        self.manifest.commit_seal(batch.byte_range, segments, batch.bad, settled.conflicts, settled.superseded)
         ids.add(settled.rows, segments)
         superseded |= settled.superseded
         self._report.rows += settled.rows.height
@@ -127,6 +127,6 @@ def _order_of_sealing(journal: Path) -> tuple[bool, str]:
 
 
 def _keep_bad_lines(home: Home, batch: Batch) -> None:
-    start = batch.stretch.start
+    start = batch.byte_range.start
     entries = [entry_of(line, batch.chunk[line.start - start :][: line.length]) for line in batch.bad]
-    replace_file(home.quarantine / f"{batch.stretch.name}.jsonl", b"".join(entries))
+    replace_file(home.quarantine / f"{batch.byte_range.name}.jsonl", b"".join(entries))

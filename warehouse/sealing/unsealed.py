@@ -11,15 +11,16 @@ from pathlib import Path
 import polars as pl
 
 from tracking.durable_files import sync_directory
-from warehouse.ledger.manifest import QuarantinedLine, Stretch
+from warehouse.ledger.manifest import QuarantinedLine
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.sealing.lines import read_records, whole_lines
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One stretch of a journal, its bytes, its records (USAGE_SCHEMA and `prompt`), and the lines that are none."""
+    """One byte range of a journal, its bytes, its records (USAGE_SCHEMA and `prompt`), and the lines that are none."""
 
-    stretch: Stretch
+    byte_range: ByteRange
     chunk: bytes
     rows: pl.DataFrame
     bad: list[QuarantinedLine]
@@ -46,7 +47,7 @@ class OpenJournal:
         return cls(path, descriptor, abandoned=True)
 
     def batches(self, start: int, length: int) -> Iterator[Batch]:
-        """What follows `start`, in stretches of about `length` bytes. A torn last line waits for its living writer."""
+        """What follows `start`, in ranges of about `length` bytes. A torn last line waits for its living writer."""
         size = os.fstat(self.descriptor).st_size
         while start < size:
             chunk = whole_lines(self.descriptor, start, size, length)
@@ -54,8 +55,8 @@ class OpenJournal:
                 if not self.abandoned:
                     return
                 chunk = os.pread(self.descriptor, size - start, start)
-            stretch = Stretch(self.path.name, start, start + len(chunk))
-            yield Batch(stretch, chunk, *read_records(stretch, chunk))
+            byte_range = ByteRange(self.path.name, start, start + len(chunk))
+            yield Batch(byte_range, chunk, *read_records(byte_range, chunk))
             start += len(chunk)
 
     def finish(self) -> None:

@@ -127,7 +127,7 @@ def test_a_living_writers_journal_is_sealed_on_from_where_it_was(home: Path) -> 
 def test_what_crashed_before_its_commit_is_not_counted_beside_what_was_sealed_later(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once with a row that the longer stretch superseded, so that it stands nowhere else."""
+    """Once with a row that the longer byte range superseded, so that it stands nowhere else."""
     with CostTracker(home) as tracker:
         records = [record(tracker, body(7))]
         record(tracker, body(10, 1, id="stream"), status="partial")
@@ -191,7 +191,7 @@ def test_a_compaction_that_crashed_before_the_swap_counts_nothing_twice(
 def test_a_day_that_was_compacted_twice_does_not_make_its_neighbour_seem_unfinished(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody speaks of the stretch's own segment of that day any more, and its journal still exists."""
+    """Nobody speaks of the byte range's own segment of that day any more, and its journal still exists."""
     monkeypatch.setattr(warehouse.ledger.compact, "MANY_SEGMENTS", 2)
     with CostTracker(home) as tracker:
         records = []

@@ -19,8 +19,9 @@ from warehouse.building.build import prepare
 from warehouse.building.publish import publish
 from warehouse.ledger.compact import compact
 from warehouse.ledger.footer import Provenance
-from warehouse.ledger.manifest import Manifest, Stretch
+from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.ledger.segments import write_segments
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
@@ -188,8 +189,8 @@ def test_it_says_how_far_living_writers_are_sealed_when_no_other_file_does(home:
         (file,) = (home / "usage").rglob("*.parquet")
         footer = Provenance.read(file)
         assert footer is not None
-        (stretch,) = footer.stretches
-        assert (stretch.journal, stretch.start, stretch.end) == (journal.name, 0, journal.stat().st_size)
+        (byte_range,) = footer.byte_ranges
+        assert (byte_range.journal, byte_range.start, byte_range.end) == (journal.name, 0, journal.stat().st_size)
 
 
 def test_a_segment_nobody_speaks_of_stays_where_what_it_holds_is_nowhere_else(home: Path) -> None:
@@ -299,9 +300,9 @@ def test_it_sorts_more_than_fits_into_its_memory(home: Path, monkeypatch: pytest
             user_id="teacher-" + numbers.hash(seed=1).cast(pl.String),
             prompt=numbers.hash(seed=2).cast(pl.String).str.pad_end(size, "p"),
         )
-        stretch = Stretch("elsewhere-1-feed.log", part, part + 1)
+        byte_range = ByteRange("elsewhere-1-feed.log", part, part + 1)
         with Manifest(Home(home)) as manifest:
-            manifest.commit_seal(stretch, write_segments(Home(home), many, stretch), [], [], [])
+            manifest.commit_seal(byte_range, write_segments(Home(home), many, byte_range), [], [], [])
     monkeypatch.setattr("warehouse.ledger.rewrite.MEMORY_LIMIT", "300MB")
     (done,) = compact(Home(home)).days
     assert done.rows == 3 * rows + 1

@@ -12,7 +12,8 @@ from ledgers import NOON, body, journals, record
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
 from warehouse.ledger.footer import KEY, Provenance
-from warehouse.ledger.manifest import Conflict, Manifest, Stretch
+from warehouse.ledger.manifest import Conflict, Manifest
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.sealing.seal import seal
 
 
@@ -32,7 +33,7 @@ def test_the_manifest_can_be_told_from_the_footers_alone(home: Path) -> None:
     first, second = (Provenance.read(tracker.home.usage / segment.file) for segment in segments)
     assert first is not None
     assert second is not None
-    assert first.stretches == second.stretches == (Stretch(journal.name, 0, end),)
+    assert first.byte_ranges == second.byte_ranges == (ByteRange(journal.name, 0, end),)
     assert first.days == second.days == (NOON.date(), date(2026, 11, 5))
     assert (set(first.superseded), list(first.conflicts)) == (superseded, conflicts)
     assert (first.superseded, first.conflicts[0].record_id) == ((partial.record_id,), reused.record_id)
@@ -43,7 +44,7 @@ def test_the_manifest_can_be_told_from_the_footers_alone(home: Path) -> None:
 
 def test_duckdb_reads_it_too(tmp_path: Path) -> None:
     made = Provenance(
-        covers=(Stretch("host-1-ü.log", 3, 9),),
+        covers=(ByteRange("host-1-ü.log", 3, 9),),
         replaces=("usage_date=2026-11-02/host-1-a-0-9.parquet",),
         superseded=("one", "two"),
         conflicts=(Conflict("event", "record"),),

@@ -11,8 +11,9 @@ from ledgers import record, segment, visible
 
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
-from warehouse.ledger.manifest import Conflict, Manifest, QuarantinedLine, Stretch
+from warehouse.ledger.manifest import Conflict, Manifest, QuarantinedLine
 from warehouse.ledger.manifest_tables import MANIFEST_VERSION
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.sealing.seal import seal
 
 VERSION_1 = """
@@ -59,14 +60,14 @@ def opened(home: Path) -> Home:
     return opened
 
 
-STRETCH = Stretch("host-1-abc.log", 0, 9)
+BYTE_RANGE = ByteRange("host-1-abc.log", 0, 9)
 
 
 def test_what_is_committed_is_read_back_exactly(opened: Home) -> None:
     line, conflict = QuarantinedLine("host-1-abc.log", 4, 5, "torn"), Conflict("event", "record")
     other_day = segment(day=date(2026, 11, 3))
     with Manifest(opened) as manifest:
-        manifest.commit_seal(STRETCH, [other_day, segment()], [line], [conflict], ["gone"])
+        manifest.commit_seal(BYTE_RANGE, [other_day, segment()], [line], [conflict], ["gone"])
     with Manifest(opened) as manifest:
         assert manifest.segments() == [segment(), other_day]
         assert manifest.sealed_bytes("host-1-abc.log") == 9
@@ -78,9 +79,9 @@ def test_what_is_committed_is_read_back_exactly(opened: Home) -> None:
 
 def test_a_commit_that_fails_leaves_nothing_behind(opened: Home) -> None:
     with Manifest(opened) as manifest:
-        manifest.commit_seal(STRETCH, [segment()], [], [], [])
+        manifest.commit_seal(BYTE_RANGE, [segment()], [], [], [])
     with pytest.raises(LedgerError, match=r"manifest\.sqlite cannot be used"), Manifest(opened) as manifest:
-        manifest.commit_seal(Stretch("other.log", 0, 5), [segment("new"), segment()], [], [], ["gone"])
+        manifest.commit_seal(ByteRange("other.log", 0, 5), [segment("new"), segment()], [], [], ["gone"])
     with Manifest(opened) as manifest:
         assert manifest.segments() == [segment()]
         assert manifest.sealed_bytes("other.log") == 0
@@ -106,7 +107,7 @@ def test_a_manifest_of_the_first_version_is_read_on_and_can_take_what_that_could
 def test_a_swap_is_all_or_nothing_and_its_files_wait_until_they_are_forgotten(opened: Home) -> None:
     one, other, both = segment("one"), segment("other"), segment("both")
     with Manifest(opened) as manifest:
-        manifest.commit_seal(STRETCH, [one], [], [], [])
+        manifest.commit_seal(BYTE_RANGE, [one], [], [], [])
         with pytest.raises(LedgerError, match=r"other\.parquet cannot be replaced, it is not live"):
             manifest.swap([one, other], [both])
         assert (manifest.segments(), manifest.retired()) == ([one], [])

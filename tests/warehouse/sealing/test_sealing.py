@@ -83,8 +83,8 @@ def test_segments_sum_exactly_to_what_record_returned(home: Path) -> None:
         assert segment.row_count == len(mine)
 
 
-def test_a_stretch_over_many_days_keeps_every_day(home: Path) -> None:
-    """One stretch makes one segment a day, all of one name. Keyed by name alone, days overwrote each other, and the
+def test_a_byte_range_over_many_days_keeps_every_day(home: Path) -> None:
+    """One byte range makes one segment a day, all of one name. Keyed by name alone, days overwrote each other, and the
     proof still held because both sides had lost the same rows."""
     with CostTracker(home) as tracker:
         records = [record(tracker, body(number), at=NOON - timedelta(days=number)) for number in range(1, 41)]
@@ -189,7 +189,7 @@ def test_a_journal_is_kept_as_long_as_its_seal_is_not_committed(home: Path, monk
 def test_a_crash_before_the_commit_then_more_records_doubles_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next stretch is longer, so its segments have other names: the orphans of the crash must not count."""
+    """The next byte range is longer, so its segments have other names: the orphans of the crash must not count."""
     with CostTracker(home) as tracker:
         records = [record(tracker, body(number)) for number in range(1, 6)]
         with monkeypatch.context() as patch:

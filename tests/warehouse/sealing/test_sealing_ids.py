@@ -15,8 +15,9 @@ import warehouse.sealing.sealed_ids
 from tracking import CostTracker, LLMUsageRecord
 from tracking.home import Home
 from tracking.journal.writer import record_line
-from warehouse.ledger.manifest import Manifest, Segment, Stretch
+from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA
+from warehouse.ledger.segment_names import ByteRange
 from warehouse.ledger.segments import write_segments
 from warehouse.sealing.id_runs import read_run
 from warehouse.sealing.seal import seal
@@ -75,7 +76,7 @@ def test_a_segment_made_of_others_is_looked_into_and_the_runs_of_those_are_dropp
         before = manifest.segments()
         frames = [pl.read_parquet(home / "usage" / each.file, hive_partitioning=False) for each in before]
         rows = pl.concat(frames).with_columns(prompt=pl.lit(None, pl.String))
-        after = write_segments(Home(home), rows, Stretch("made-of-others.log", 0, 1))
+        after = write_segments(Home(home), rows, ByteRange("made-of-others.log", 0, 1))
         manifest.swap(before, after)
     (old,) = runs(home)
     write_journal(home, *[record_line(each, None) for each in records])

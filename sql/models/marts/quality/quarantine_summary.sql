@@ -11,7 +11,7 @@ aggregated as (
     select
         journal,
         reason,
-        {{ sum_count('1') }} as stretches,
+        {{ sum_count('1') }} as byte_ranges,
         {{ sum_count('bytes') }} as bytes
     from quarantined
     group by all
