@@ -14,6 +14,7 @@ from tracking.attribution import current_attribution
 from tracking.call import TrackedCall
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
+from tracking.journal.kept_parts import attribution_part
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.many_calls import GivenCall, ManyCalls
@@ -26,7 +27,6 @@ from tracking.rows.build import attribution_of, build_record, instant_of_call
 from tracking.rows.prompt import PromptKeeper, PromptPolicy
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
-from tracking.rows.trackable import TrackableRef, user_id_of
 
 KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
@@ -225,7 +225,9 @@ class CostTracker:
     def _keep_refused(self, error: Exception, call: GivenCall) -> object:
         """Where a refused call was kept. Whatever goes wrong here, the refusal itself is what is told."""
         try:
-            return self._quarantine.keep(_told(error), call.arguments["llm_response"], _known(call))
+            given = {name: value for name, value in call.options.items() if value is not None}
+            attribution = attribution_part(call.arguments, cast(CallOptions, {**current_attribution(), **given}))
+            return self._quarantine.keep(_told(error), call.arguments["llm_response"], attribution)
         except Exception as failure:
             return f"nowhere ({_told(failure)})"
 
@@ -248,21 +250,3 @@ def _given(arguments: object) -> GivenCall:
     """One of many calls; what is no mapping has no arguments."""
     given = dict(cast("Mapping[str, Any]", arguments)) if isinstance(arguments, Mapping) else {}
     return GivenCall({name: given.pop(name, None) for name in REQUIRED}, cast(CallOptions, given))
-
-
-def _known(call: GivenCall) -> dict[str, str | None]:
-    """What of a refused call's attribution is usable, so that it can still be told whose it was."""
-    known: dict[str, str | None] = {}
-    readers: dict[str, Callable[[object], str]] = {
-        "user": user_id_of,
-        "trackable": lambda value: str(TrackableRef.of(value)),
-        "request_type": lambda value: RequestType.of(value, (str(value),)),
-    }
-    for name, read in readers.items():
-        try:
-            known[name] = read(call.arguments[name])
-        except Exception:  # an application's own object may fail in its own way
-            known[name] = None
-    occurred_at = call.options.get("occurred_at")
-    known["occurred_at"] = str(occurred_at) if isinstance(cast(object, occurred_at), datetime) else None
-    return known

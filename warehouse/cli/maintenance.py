@@ -142,6 +142,9 @@ def erase_(
         complain("totals are not what they were")
     for place in report.left:
         complain(f"the id is still in {_place(place)}")
+    named = {place.path for place in report.left}
+    for place in (place for place in report.traces if place.path not in named):
+        complain(f"what only this user wrote, or a hash of it, is still in {_place(place)}")
     if not report.proven:
         sys.exit(1)
 
@@ -184,6 +187,8 @@ def _say_erasure(report: ErasureReport) -> None:
     equal = report.before == report.after
     say_table(["sums", *report.before], rows, title=f"Proof: every total is {'' if equal else 'NOT '}what it was")
     say("Searched every byte of every file: " + ("the id is gone" if not report.left else "the id is NOT gone"))
+    gone = "are gone" if not report.traces else "are NOT gone"
+    say(f"and for what only this user wrote: prompts, their hashes and keyed hashes {gone}")
     for place in report.in_own_files:
         say(f"Yours to change: {_place(place)}")
     if report.elsewhere:
@@ -196,7 +201,8 @@ def _say_erasure(report: ErasureReport) -> None:
 
 def _erasure_json(report: ErasureReport) -> dict[str, object]:
     places = {
-        name: [asdict(place) for place in getattr(report, name)] for name in ("left", "in_own_files", "elsewhere")
+        name: [asdict(place) for place in getattr(report, name)]
+        for name in ("left", "traces", "in_own_files", "elsewhere")
     }
     counts = {name: getattr(report, name) for name in ("rows", "prompts", "journal_lines", "kept_lines")}
     return {**counts, "before": report.before, "after": report.after, **places, "proven": report.proven}

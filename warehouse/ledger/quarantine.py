@@ -19,7 +19,7 @@ def entry_of(line: QuarantinedLine, content: bytes) -> bytes:
         "length": line.length,
         "reason": line.reason,
         "line_base64": base64.b64encode(content).decode(),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": _sha256(content),
     }
     return json.dumps(entry).encode() + b"\n"
 
@@ -41,12 +41,16 @@ def _read_entry(text: bytes) -> QuarantinedLine:
     try:
         entry = cast("dict[str, Any]", json.loads(text))
         line = QuarantinedLine(entry["journal"], entry["offset"], entry["length"], entry["reason"])
-        content = base64.b64decode(entry["line_base64"], validate=True)
+        content, sha256 = base64.b64decode(entry["line_base64"], validate=True), entry["sha256"]
     except (ValueError, KeyError, TypeError, binascii.Error, RecursionError) as error:
         raise DamagedEntryError(f"is no entry of a damaged line ({type(error).__name__})") from None
     if json.dumps(entry).encode() + b"\n" != text.rstrip(b" \n") + b"\n":
         raise DamagedEntryError("is not written as it was")
     # Retention and erasure take out of a line what must go; what is left has another length.
-    if len(content) == line.length and hashlib.sha256(content).hexdigest() != entry.get("sha256"):
-        raise DamagedEntryError(f"its {line.length} bytes do not have the sha256 {entry.get('sha256')}")
+    if sha256 is not None and len(content) == line.length and _sha256(content) != sha256:
+        raise DamagedEntryError(f"its {line.length} bytes do not have the sha256 {sha256}")
     return line
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

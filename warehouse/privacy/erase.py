@@ -32,6 +32,7 @@ from warehouse.locks import building, sealing
 from warehouse.privacy.kept_lines import change_entries
 from warehouse.privacy.person import Person
 from warehouse.privacy.search import Canary, Found
+from warehouse.privacy.traces import Traces
 from warehouse.sealing.seal import seal
 
 KEY_BYTES = 32
@@ -53,6 +54,9 @@ class ErasureReport:
     before: Sums = field(default_factory=dict[str, int | Decimal])
     after: Sums = field(default_factory=dict[str, int | Decimal])
     found: list[Found] = field(default_factory=list[Found])
+    """Where the id stands."""
+    traces: list[Found] = field(default_factory=list[Found])
+    """Where stands what they alone wrote, or a hash of it."""
 
     @property
     def in_own_files(self) -> list[Found]:
@@ -75,7 +79,7 @@ class ErasureReport:
 
     @property
     def proven(self) -> bool:
-        return self.before == self.after and not self.left
+        return self.before == self.after and not self.left and not self.traces
 
 
 def erase(home: Home, person: Person, *, progress: Callable[[str], object] | None = None) -> ErasureReport:
@@ -100,7 +104,8 @@ def erase(home: Home, person: Person, *, progress: Callable[[str], object] | Non
                 say("rewriting segments")
                 remove_leftovers(home, manifest)
                 report.before = _sums(manifest.segments())
-                _erase_segments(home, manifest, person, pseudonym, report)
+                traces = _erase_segments(home, manifest, person, pseudonym, report)
+                traces.leave_out_what_others_wrote(home, manifest.segments())
                 report.after = _sums(manifest.segments())
                 say("overwriting journals")
                 report.journal_lines = blank_sealed_lines(home, manifest, person.is_named_in)
@@ -116,6 +121,7 @@ def erase(home: Home, person: Person, *, progress: Callable[[str], object] | Non
         raise LedgerError(f"erasing in {error.filename or home.root} failed: {error.strerror or error}") from error
     say("searching every file")
     report.found = Canary(person.user_id).search(home)
+    report.traces = traces.search(home)
     return report
 
 
@@ -154,10 +160,12 @@ def _sums(segments: Iterable[Segment]) -> Sums:
         return {name: sum((getattr(segment, name) for segment in segments), 0) for name in TOTALS}
 
 
-def _erase_segments(home: Home, manifest: Manifest, person: Person, pseudonym: str, report: ErasureReport) -> None:
+def _erase_segments(home: Home, manifest: Manifest, person: Person, pseudonym: str, report: ErasureReport) -> Traces:
+    """Rewrite the segments that name them; returns what they had written."""
     live = manifest.segments()
     concerned = _rows_by_file(home, live, person)
     affected = [segment for segment in live if concerned.get(segment.file)]
+    traces = Traces.of(home, affected, person)
     for _, of_day in groupby(affected, key=lambda segment: segment.usage_date):
         segments = list(of_day)
         condition = (
@@ -171,6 +179,7 @@ def _erase_segments(home: Home, manifest: Manifest, person: Person, pseudonym: s
         )
         report.rows += sum(concerned[segment.file] for segment in segments)
         report.prompts += sum(segment.prompts for segment in segments) - made.prompts
+    return traces
 
 
 def _rows_by_file(home: Home, segments: list[Segment], person: Person) -> dict[str, int]:

@@ -15,6 +15,7 @@ from typing import Any
 from tracking.durable_files import replace_file, sync_directory
 from tracking.home import Home
 from warehouse.ledger.overwrite import overwrite_lines
+from warehouse.ledger.unreadable_lines import without_raw
 
 Entry = dict[str, Any]
 
@@ -60,24 +61,23 @@ def _changed_line(line: bytes, change: Callable[[Entry], Entry]) -> bytes | None
     return None if changed == entry else json.dumps(changed).encode()
 
 
-def raw_text(entry: Entry) -> str | None:
-    """The refused or damaged line that an entry keeps as it came, if it does."""
-    if "line_base64" in entry:
-        return base64.b64decode(entry["line_base64"]).decode(errors="surrogateescape")
-    return entry.get("raw")
+def damaged_text(entry: Entry) -> str | None:
+    """The damaged line of a journal that an entry keeps as it was found; refused calls are never kept so."""
+    if "line_base64" not in entry:
+        return None
+    return base64.b64decode(entry["line_base64"]).decode(errors="surrogateescape")
 
 
-def with_raw_text(entry: Entry, text: str) -> Entry:
+def with_damaged_text(entry: Entry, text: str) -> Entry:
     """The entry with another text in place of that line."""
-    if "line_base64" in entry:
-        encoded = base64.b64encode(text.encode(errors="surrogateescape")).decode()
-        return {**entry, "line_base64": encoded}
-    return {**entry, "raw": text}
+    encoded = base64.b64encode(text.encode(errors="surrogateescape")).decode()
+    return {**entry, "line_base64": encoded}
 
 
 def without_prompt(entry: Entry) -> Entry:
     """The entry with nothing left of a prompt in it."""
-    text = raw_text(entry)
+    entry = without_raw(entry)
+    text = damaged_text(entry)
     if text is None or PROMPT_KEY not in text:
         return entry
-    return with_raw_text(entry, text[: text.index(PROMPT_KEY)])
+    return with_damaged_text(entry, text[: text.index(PROMPT_KEY)])

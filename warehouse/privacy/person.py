@@ -3,16 +3,22 @@
 import json
 import re
 from dataclasses import dataclass
+from typing import cast
 
 from warehouse.database import literal
 from warehouse.ledger.overwrite import Fields
-from warehouse.privacy.kept_lines import Entry, raw_text, with_raw_text, without_prompt
+from warehouse.ledger.unreadable_lines import without_raw
+from warehouse.privacy.kept_lines import Entry, damaged_text, with_damaged_text, without_prompt
 from warehouse.privacy.search import written_forms
 
 FORGOTTEN = ("prompt_hmac", "prompt_prefix_hmac", "trace_id")
 """Columns that become NULL in rows that name the user: hashes of what they wrote, and the way into other systems."""
 
 TRACKABLES = ("trackable", "trackable_parent")
+
+NAMING_IN_ENTRY = ("user", *TRACKABLES, "tenant", "tags")
+HASHED_IN_ENTRY = ("sha256", "idempotency_key", "trace_id")
+HASHED_IN_TEXT = re.compile(r'("(?:prompt_hmac|prompt_prefix_hmac|trace_id)"\s*:\s*)"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +75,36 @@ class Person:
         )
 
     def erased_from(self, entry: Entry) -> Entry:
-        """A quarantine's entry without them: what the call cost stays."""
-        text = raw_text(entry)
-        if text is not None and (named := self._named_in_text()).search(text):
-            entry = without_prompt(with_raw_text(entry, named.sub(r"\1null", text)))
-        trackables = {f"{name}:{self.user_id}" for name in self.user_types}
-        return {
-            name: value
-            for name, value in entry.items()
-            if not (name == "user" and value == self.user_id) and not (name == "trackable" and value in trackables)
-        }
+        """A quarantine's entry without them, and without a hash of what they wrote: what the call cost stays."""
+        entry = without_raw(entry)
+        text = damaged_text(entry)
+        if text is not None and (named := self._named_in_text(text)).search(text):
+            nameless = HASHED_IN_TEXT.sub(r"\1null", named.sub(r"\1null", text))
+            return without_prompt({**with_damaged_text(entry, nameless), "sha256": None})
+        named_by = {name for name in NAMING_IN_ENTRY if self._is_meant_by(name, entry.get(name))}
+        if not named_by:
+            return entry
+        hashes = {name: None for name in HASHED_IN_ENTRY if name in entry}
+        return {name: value for name, value in entry.items() if name not in named_by} | hashes
 
-    def _named_in_text(self) -> re.Pattern[str]:
+    def _is_meant_by(self, name: str, value: object) -> bool:
+        if name == "user":
+            return value == self.user_id
+        if name in TRACKABLES:
+            kind, _, identity = str(value).partition(":")
+            return identity == self.user_id and (self.everywhere or kind in self.user_types)
+        if name == "tags":
+            return self.everywhere and isinstance(value, dict) and self.user_id in cast(Entry, value).values()
+        return self.everywhere and value == self.user_id
+
+    def _named_in_text(self, text: str) -> re.Pattern[str]:
         """In a line nobody could parse, a call's or a row's."""
         forms = "|".join(re.escape(form) for form in written_forms(self.user_id))
-        return re.compile(rf'("user(?:_id)?"\s*:\s*)(?:"(?:{forms})"|(?:{forms})(?=[\s,}}]))')
+        trackables = "|".join(
+            f"{kind}_id"
+            for kind in TRACKABLES
+            if self.everywhere or any(f'"{kind}_type":{json.dumps(name)}' in text for name in self.user_types)
+        )
+        others = f"|{trackables}" if trackables else ""
+        others += "|tenant" if self.everywhere else ""
+        return re.compile(rf'("(?:user(?:_id)?{others})"\s*:\s*)(?:"(?:{forms})"|(?:{forms})(?=[\s,}}]))')

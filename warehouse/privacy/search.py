@@ -9,6 +9,7 @@ import json
 import mmap
 import re
 import sqlite3
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
@@ -40,23 +41,8 @@ class Found:
     count: int
 
 
-class Canary:
-    """Looks for one text, as it is and as JSON writes it."""
-
-    def __init__(self, text: str) -> None:
-        self._long = len(text.encode()) >= LONG_ENOUGH
-        forms = written_forms(text)
-        self._value = re.compile(self._pattern("|".join(re.escape(form) for form in forms)))
-        # No two engines escape alike, but code points are the same to all of them.
-        self._engine_value = self._pattern("|".join("".join(_code_point(char) for char in form) for form in forms))
-        encoded = b"|".join(re.escape(form.encode()) for form in forms)
-        word = WORD.encode()
-        self._bytes = re.compile(
-            b"(?<![%b])(?:%b)(?![%b])" % (word, encoded, word) if self._long else b'"(?:%b)"' % encoded
-        )
-
-    def _pattern(self, forms: str) -> str:
-        return f"(?:^|[^{WORD}])(?:{forms})(?:[^{WORD}]|$)" if self._long else f'^(?:{forms})$|"(?:{forms})"'
+class Search(ABC):
+    """Looks through every file below a home; what it looks for is its subclasses'."""
 
     def search(self, home: Home) -> list[Found]:
         """Every place below the home, by path."""
@@ -92,7 +78,7 @@ class Canary:
     def _parquet(self, file: Path) -> Mapping[str, int]:
         frame = scan(file, None)
         texts = [name for name, kind in frame.collect_schema().items() if kind == pl.String]
-        counts = frame.select(pl.col(texts).str.contains(self._engine_value).sum()).collect(engine="streaming")
+        counts = frame.select(*(self._stands_in_column(name).sum() for name in texts)).collect(engine="streaming")
         return counts.row(0, named=True)
 
     def _duckdb(self, file: Path) -> Mapping[str, int]:
@@ -107,8 +93,9 @@ class Canary:
             ).fetchall()
             for schema, table, column in columns:
                 relation = f"searched.{quoted(schema)}.{quoted(table)}"
-                query = f"select count(*) from {relation} where regexp_matches({quoted(column)}::varchar, ?)"
-                counts[f"{table}.{column}"] = connection.execute(query, [self._engine_value]).fetchall()[0][0]
+                condition, wanted = self._sql(column)
+                query = f"select count(*) from {relation} where {condition}"
+                counts[f"{table}.{column}"] = connection.execute(query, wanted).fetchall()[0][0]
         return counts
 
     def _sqlite(self, file: Path) -> Mapping[str, int]:
@@ -120,7 +107,7 @@ class Canary:
                 columns = [description[0] for description in rows.description]
                 for row in rows:
                     for column, value in zip(columns, cast("tuple[Any, ...]", row), strict=True):
-                        counts[f"{table}.{column}"] += self._stands_in(value)
+                        counts[f"{table}.{column}"] += self._stands_in(value, column)
         return counts
 
     def _json_lines(self, file: Path) -> Mapping[str, int]:
@@ -130,26 +117,74 @@ class Canary:
             for line in lines:
                 fields = _fields(line.rstrip(b"\n"))
                 if fields is None:
-                    counts["damaged line"] += bool(self._bytes.search(line))
+                    counts["damaged line"] += bool(self._in_bytes(line))
                     continue
-                for name, value in fields.items():
+                for name, value in self._of_line(fields).items():
                     encoded = base64.b64decode(value) if name == "line_base64" else value
-                    counts[name] += self._stands_in(encoded)
+                    counts[name] += self._stands_in(encoded, name)
         return counts
 
-    def _stands_in(self, value: object) -> bool:
-        if isinstance(value, bytes):
-            return bool(self._bytes.search(value))
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-        return bool(self._value.search(text))
+    def _of_line(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What of a line of JSON is looked at."""
+        return fields
 
     def _plain(self, file: Path) -> int:
         if not file.stat().st_size:
             return 0
         with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if not self._long and content.find(b"\0") >= 0:
-                return 0
-            return sum(1 for _ in self._bytes.finditer(content))
+            return self._in_bytes(content, is_file=True)
+
+    @abstractmethod
+    def _stands_in_column(self, name: str) -> pl.Expr:
+        """Of each value of a column of text, whether it is found there."""
+
+    @abstractmethod
+    def _sql(self, column: str) -> tuple[str, list[Any]]:
+        """The same as SQL, of a column of any type, and its parameters."""
+
+    @abstractmethod
+    def _stands_in(self, value: object, name: str) -> bool:
+        """Whether it is found in a value of plain JSON, or in bytes, of a field of that name."""
+
+    @abstractmethod
+    def _in_bytes(self, content: bytes | mmap.mmap, *, is_file: bool = False) -> int:
+        """How often it is found in bytes; whether they are a whole file of any kind."""
+
+
+class Canary(Search):
+    """Looks for one text, as it is and as JSON writes it."""
+
+    def __init__(self, text: str) -> None:
+        self._long = len(text.encode()) >= LONG_ENOUGH
+        forms = written_forms(text)
+        self._value = re.compile(self._pattern("|".join(re.escape(form) for form in forms)))
+        # No two engines escape alike, but code points are the same to all of them.
+        self._engine_value = self._pattern("|".join("".join(_code_point(char) for char in form) for form in forms))
+        encoded = b"|".join(re.escape(form.encode()) for form in forms)
+        word = WORD.encode()
+        self._bytes = re.compile(
+            b"(?<![%b])(?:%b)(?![%b])" % (word, encoded, word) if self._long else b'"(?:%b)"' % encoded
+        )
+
+    def _pattern(self, forms: str) -> str:
+        return f"(?:^|[^{WORD}])(?:{forms})(?:[^{WORD}]|$)" if self._long else f'^(?:{forms})$|"(?:{forms})"'
+
+    def _stands_in_column(self, name: str) -> pl.Expr:
+        return pl.col(name).str.contains(self._engine_value)
+
+    def _sql(self, column: str) -> tuple[str, list[Any]]:
+        return f"regexp_matches({quoted(column)}::varchar, ?)", [self._engine_value]
+
+    def _stands_in(self, value: object, name: str) -> bool:
+        if isinstance(value, bytes):
+            return bool(self._bytes.search(value))
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        return bool(self._value.search(text))
+
+    def _in_bytes(self, content: bytes | mmap.mmap, *, is_file: bool = False) -> int:
+        if is_file and not self._long and content.find(b"\0") >= 0:
+            return 0
+        return sum(1 for _ in self._bytes.finditer(content))
 
 
 def written_forms(text: str) -> list[str]:
