@@ -3,7 +3,7 @@
 import glob
 import re
 import shutil
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,13 @@ def connect(
 
 
 @contextmanager
-def new_database(path: Path, workplace: Path) -> Generator[duckdb.DuckDBPyConnection, None, None]:
-    """A new database, which DuckDB writes in `workplace`; on leaving without error it becomes `path`, durably."""
+def new_database(
+    path: Path, workplace: Path, check: Callable[[Path], None] | None = None
+) -> Generator[duckdb.DuckDBPyConnection, None, None]:
+    """A new database, which DuckDB writes in `workplace`; on leaving without error it becomes `path`, durably.
+
+    `check`, if given, is called with the closed file before that, and raises where it is not what it should be.
+    """
     with replacing(path) as temporary:
         written = workplace / temporary.name
         try:
@@ -42,10 +47,12 @@ def new_database(path: Path, workplace: Path) -> Generator[duckdb.DuckDBPyConnec
                 yield connection
                 # Closing does so too, but says nothing where the disk was full.
                 connection.execute("checkpoint")
+            if check is not None:
+                check(written)
             if written != temporary:
                 shutil.move(written, temporary)
         finally:
-            for file in database_files(written) if written != temporary else ():
+            for file in database_files(written)[written == temporary :]:
                 file.unlink(missing_ok=True)
 
 

@@ -1,6 +1,5 @@
 """The dbt models as assets, their tests as checks."""
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -27,14 +26,16 @@ from warehouse.building.dbt import (
     dbt_command,
     dbt_environment,
     failures,
+    forget_results,
     models_changed,
     note_models_built,
     project_hash,
+    run_results,
 )
+from warehouse.building.tested import noting_tests
 from warehouse.locks import building
 
 DBT_SECONDS = "Execution Duration"
-RUN_RESULTS = "run_results.json"
 
 
 def dbt_models(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -60,18 +61,20 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
 
     Events wait until dbt is done: only then may another process open the file that the measures are read from.
     """
-    (home.dbt / "target" / RUN_RESULTS).unlink(missing_ok=True)
     models = project_hash()
-    invocation = _start_dbt(context, home, full_refresh=models_changed(home))
     events: list[Any] = []
     failed = None
     try:
-        for event in invocation.stream():
-            events.append(event)
+        with noting_tests(home):
+            forget_results(home)
+            invocation = _start_dbt(context, home, full_refresh=models_changed(home))
+            try:
+                for event in invocation.stream():
+                    events.append(event)
+            finally:
+                _end(invocation.process)
     except DagsterDbtCliRuntimeError as error:
         failed = error
-    finally:
-        _end(invocation.process)
     measures = {} if failed else measures_by_relation(home.build_database)
     durations = Durations(context)
     for event in events:
@@ -96,11 +99,9 @@ def _seconds(output: dg.Output[Any]) -> float:
 def _explained(home: Home, error: DagsterDbtCliRuntimeError) -> dg.Failure:
     """What failed, in one line; without dbt's own results, what dbt said last."""
     try:
-        results = json.loads((home.dbt / "target" / RUN_RESULTS).read_bytes())
+        reasons = failures(run_results(home))
     except FileNotFoundError:
         reasons = [str(error).strip().splitlines()[-1]]
-    else:
-        reasons = failures(results)
     return failure(
         listed(reasons),
         "Nothing was published: readers have the reports of the last good build. `llm-cost verify` says whether the "

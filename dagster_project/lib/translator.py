@@ -11,9 +11,16 @@ ROWS = "dagster/row_count"
 
 OWNERS = ["team:llm-costs"]
 
+# A step that failed in its tests has materialized what it tested. A part that the same run makes anew is tested by it.
+SOUND_DEPS = dg.AutomationCondition.all_deps_match(
+    dg.AutomationCondition.will_be_requested()
+    | dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
+).with_label("deps_passed_their_tests")
+
 # Not `eager()`: it builds whatever is missing as soon as it is looked at, and waits for days that have no calls.
 FOLLOWS_THE_LEDGER = (
     dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & SOUND_DEPS
     & ~dg.AutomationCondition.missing()
     & ~dg.AutomationCondition.any_deps_in_progress()
     & ~dg.AutomationCondition.in_progress()

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,23 @@ def daemon(home: Home, more: Mapping[str, str] | None = None) -> Iterator[None]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def spoil_every_day(home: Home, rows: int) -> None:
+    """Let the manifest claim more rows than there are, or take that back: a test of dbt fails, no sum of money does."""
+    with contextlib.closing(sqlite3.connect(home.manifest)) as connection, connection:
+        connection.execute("update segments set row_count = row_count + ?", [rows])
+
+
+def ticks_of_following(instance: dg.DagsterInstance) -> int:
+    """How often the daemon asked what follows the ledger since the home is there."""
+    [state] = [each for each in instance.all_instigator_state() if each.instigator_name == "reports_follow_the_ledger"]
+    return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
+
+
+def started_by_itself(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs that follow the ledger, the newest first."""
+    return list(instance.get_runs(dg.RunsFilter(tags={"dagster/from_automation_condition": "true"})))
 
 
 def start_launch(home: Home, more: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
@@ -113,6 +131,45 @@ def test_two_runs_at_once_both_succeed_and_a_killed_one_is_healed_by_the_next(
         statuses = wait_for(lambda: all_finished(instance, 4), "the run after", log)
         assert statuses[0] == dg.DagsterRunStatus.SUCCESS
         assert calls_published(home) == 12
+
+
+def test_what_failed_a_test_is_not_published_by_itself_and_what_follows_the_ledger_is_tested(
+    make_home: Callable[[str, int], Home],
+) -> None:
+    home = make_home("gated", 12)
+    prepare_dagster_home(home)
+    log = home.root / "daemon.log"
+    with instance_of(home) as instance, daemon(home):
+        assert start_launch(home).wait() == 0
+        wait_for(lambda: all_finished(instance, 1), "the first run", log)
+        before = sha256(home.warehouse_database)
+        known = len(started_by_itself(instance))
+
+        spoil_every_day(home, 1)
+        assert start_launch(home).wait() == 0
+        statuses = wait_for(lambda: all_finished(instance, 2), "the run that fails in a test", log)
+        assert statuses[0] == dg.DagsterRunStatus.FAILURE
+        asked = ticks_of_following(instance)
+        wait_for(lambda: ticks_of_following(instance) >= asked + 4 or None, "what follows the ledger", log)
+        assert len(started_by_itself(instance)) == known
+        assert sha256(home.warehouse_database) == before
+
+        spoil_every_day(home, -1)
+        assert start_launch(home).wait() == 0
+        statuses = wait_for(lambda: all_finished(instance, 3), "the run that heals it", log)
+        assert statuses[0] == dg.DagsterRunStatus.SUCCESS
+        known, before = len(started_by_itself(instance)), sha256(home.warehouse_database)
+
+        # A day by hand: the reports follow in a run that the daemon starts by itself.
+        by_hand = ["--select", 'key:"ledger/usage"', "--partition", "2026-11-02"]
+        command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "dagster_project.definitions"]
+        subprocess.run([*command, *by_hand], env=environment(home), check=True, capture_output=True, cwd=home.root)
+        wait_for(lambda: sha256(home.warehouse_database) != before or None, "the reports that follow", log)
+        run = started_by_itself(instance)[0]
+        wait_for(lambda: instance.get_run_by_id(run.run_id).is_finished or None, "the end of that run", log)
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.SUCCESS
+        checks = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        assert len(checks) > 200
 
 
 def built_one_after_the_other(instance: dg.DagsterInstance) -> bool:

@@ -1,6 +1,7 @@
 """What the warehouse's tests share: recording calls, and reading a ledger back without taking the manifest's word."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tracking.home import Home
 from warehouse.building.build import prepare
 from warehouse.building.dbt import dbt_arguments, run_command
 from warehouse.building.publish import publish
+from warehouse.building.tested import noting_tests
 from warehouse.ledger.manifest import Segment
 from warehouse.locks import building
 from warehouse.sealing.seal import seal
@@ -100,7 +102,7 @@ def build_marts(home: Home, *marts: str) -> None:
         selection = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in marts)]
         completed = run_command(home, [*dbt_arguments(home.settings()), *selection])
         assert completed.returncode == 0, completed.stdout[-3000:]
-        publish(home)
+        publish_untested(home)
 
 
 def visible(home: Path | Home) -> list[dict[str, Any]]:
@@ -146,6 +148,23 @@ def living_writer(journal: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def say_dbt_ran(home: Home, statuses: Mapping[str, str], *, not_run: Iterable[str] = ()) -> None:
+    """Have a home look as after a dbt run with these results, by unique id, of a project that has these nodes."""
+    target = home.dbt / "target"
+    target.mkdir(exist_ok=True)
+    with noting_tests(home):
+        nodes = {name: {"resource_type": name.split(".")[0]} for name in (*statuses, *not_run)}
+        (target / "manifest.json").write_text(json.dumps({"nodes": nodes}))
+        results = [{"unique_id": name, "status": status} for name, status in statuses.items()]
+        (target / "run_results.json").write_text(json.dumps({"results": results}))
+
+
+def publish_untested(home: Home) -> None:
+    """Publish what is prepared as if a test had passed on it. Call it while holding the build lock."""
+    say_dbt_ran(home, {"test.llm_costs.some": "pass"})
+    publish(home)
 
 
 def llm_cost(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from tracking.home import Home
 from warehouse.building.dbt import DbtReport, run_dbt
 from warehouse.building.publish import publish
 from warehouse.building.removed_models import drop_removed_models
+from warehouse.building.tested import noting_tests
 from warehouse.building.up_to_date import inputs_of, is_published, note_published
 from warehouse.database import connect, database_files
 from warehouse.ledger.compact import compact_closed_days
@@ -52,7 +53,8 @@ def build(home: Home, *, full_refresh: bool = False, status_date: date | None = 
         inputs = inputs_of(home, status_date)
         dbt = None
         if full_refresh or not is_published(home, inputs):
-            dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
+            with noting_tests(home):
+                dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
             publish(home)
             note_published(home, inputs)
         tidy(home)
@@ -69,7 +71,8 @@ def rebuild_from_nothing(home: Home) -> None:
     for folder in ("target", "logs", "docs"):
         shutil.rmtree(home.dbt / folder, ignore_errors=True)
     prepare(home)
-    run_dbt(home, full_refresh=True)
+    with noting_tests(home):
+        run_dbt(home, full_refresh=True)
     publish(home)
 
 

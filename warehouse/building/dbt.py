@@ -51,7 +51,7 @@ def dbt_environment(home: Home) -> dict[str, str]:
         "LLM_COST_BUILD_MEMORY": f"{_memory_limit() / 2**20:.0f}MiB",
         "DBT_PROJECT_DIR": str(PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
-        "DBT_TARGET_PATH": str(home.dbt / "target"),
+        "DBT_TARGET_PATH": str(_target(home)),
         "DBT_LOG_PATH": str(home.dbt / "logs"),
         # Every statement in a log would be a tenth of a build's CPU; errors are in run_results.json too.
         "DBT_LOG_LEVEL_FILE": "info",
@@ -80,6 +80,11 @@ def dbt_arguments(settings: BookSettings, *, full_refresh: bool = False, status_
     variables = dbt_variables(settings) | ({"status_date": status_date.isoformat()} if status_date else {})
     arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(variables)]
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
+
+
+def test_arguments(settings: BookSettings) -> list[str]:
+    """The arguments of the dbt command that tests what is built: the same tests, no model."""
+    return ["test", "--exclude-resource-type", "unit_test", "--vars", json.dumps(dbt_variables(settings))]
 
 
 def dbt_command(arguments: Sequence[str]) -> list[str]:
@@ -145,27 +150,74 @@ def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None 
     Raises:
         BuildError: a model or test failed, or dbt itself; each is named.
     """
-    results_file = home.dbt / "target" / "run_results.json"
-    results_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    results_file.unlink(missing_ok=True)
     models = project_hash()
     full_refresh = full_refresh or models_changed(home)
-    arguments = dbt_arguments(home.settings(), full_refresh=full_refresh, status_date=status_date)
+    report = _run(home, dbt_arguments(home.settings(), full_refresh=full_refresh, status_date=status_date))
+    note_models_built(home, models)
+    return report
+
+
+def run_tests(home: Home) -> DbtReport:
+    """Test every model as it is built, and build none.
+
+    Raises:
+        BuildError: a test failed, or dbt itself; each is named.
+    """
+    return _run(home, test_arguments(home.settings()))
+
+
+def _run(home: Home, arguments: Sequence[str]) -> DbtReport:
+    forget_results(home)
     completed = run_command(home, arguments)
-    if not results_file.exists():
-        raise stopped(completed)
-    results = json.loads(results_file.read_text(encoding="utf-8"))
+    try:
+        results = run_results(home)
+    except FileNotFoundError:
+        raise stopped(completed) from None
     failed = failures(results)
     if failed or completed.returncode:
         raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
-    note_models_built(home, models)
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
     return DbtReport(kinds["model"], kinds["test"], results["elapsed_time"])
 
 
+def forget_results(home: Home) -> None:
+    """Make room for those of the next run: whatever is there after it is its own."""
+    _target(home).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("run_results.json", "manifest.json"):
+        (_target(home) / name).unlink(missing_ok=True)
+
+
+def run_results(home: Home) -> Mapping[str, Any]:
+    """What dbt's last run says became of each node.
+
+    Raises:
+        FileNotFoundError: it stopped before it could say.
+    """
+    return json.loads((_target(home) / "run_results.json").read_bytes())
+
+
+def data_tests(home: Home) -> set[str]:
+    """The unique ids of the tests of data that dbt's last run found in the project: all that are not disabled."""
+    manifest = json.loads((_target(home) / "manifest.json").read_bytes())
+    return {name for name, node in manifest["nodes"].items() if node["resource_type"] == "test"}
+
+
+def _target(home: Home) -> Path:
+    return home.dbt / "target"
+
+
+PASSED = frozenset({"success", "pass", "warn"})
+"""What dbt says of a node that fails no build; a test of severity `warn` is there to be seen."""
+
+
 def failures(results: Mapping[str, Any]) -> list[str]:
     """What did not succeed, by dbt's own `run_results.json`: each node in one line."""
-    return [_failure(result) for result in results["results"] if result["status"] not in ("success", "pass")]
+    return [_failure(result) for result in results["results"] if result["status"] not in PASSED]
+
+
+def passed_nodes(results: Mapping[str, Any]) -> set[str]:
+    """The unique ids of models that were built and tests that passed."""
+    return {result["unique_id"] for result in results["results"] if result["status"] in PASSED}
 
 
 def _failure(result: Mapping[str, Any]) -> str:

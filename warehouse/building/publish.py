@@ -1,9 +1,13 @@
 """Publishing: the marts in one DuckDB file that replaces the last one atomically, so no reader ever waits."""
 
+from pathlib import Path
+
 import duckdb
 
+from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.database import attach, database_files, literal, new_database, quoted
+from warehouse.building.tested import require_tested
+from warehouse.database import attach, connect, database_files, literal, new_database, quoted
 
 INTERNAL_PREFIX = "int_"
 """Intermediate models stay in the build file; everything else dbt makes is published."""
@@ -13,18 +17,83 @@ def publish(home: Home) -> None:
     """Copy what dbt built into a new `warehouse.duckdb` and put it in place of the old one.
 
     Readers of the old file keep it until they close it. Call it while holding the build lock.
+
+    Raises:
+        BuildError: not every test has passed on what is built.
+        LedgerError: the file cannot be written, or does not hold what it should; the old one stays.
     """
+    require_tested(home)
     _, log = database_files(home.warehouse_database)
+    for leftover in home.root.glob(f".{home.warehouse_database.name}.*.tmp*"):
+        leftover.unlink()
+    expected: Relations = {}
     log.unlink(missing_ok=True)
-    with new_database(home.warehouse_database, home.workplace) as connection:
-        attach(connection, home.build_database, "build")
-        connection.execute("create schema ledger")
-        for schema, table in _tables(connection):
-            connection.execute(f"create table {schema}.{quoted(table)} as from build.{schema}.{quoted(table)}")
-        _create_all(connection, _views(connection) + _table_macros(connection))
-        for statement in _comment_statements(connection):
-            connection.execute(statement)
-        connection.execute("detach build")
+    try:
+        with new_database(
+            home.warehouse_database, home.workplace, check=lambda written: _check(written, expected)
+        ) as connection:
+            expected |= _copy(connection, home.build_database)
+    except (duckdb.Error, OSError) as error:
+        raise LedgerError(f"{home.warehouse_database} cannot be written: {error}") from error
+
+
+Relations = dict[str, int | None]
+"""What there is, by schema and name, with the number of its rows where it is a table."""
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, source: Path) -> Relations:
+    """Make of what is built what readers see; returns what that must hold."""
+    attach(connection, source, "build")
+    connection.execute("create schema ledger")
+    for schema, table in _tables(connection):
+        connection.execute(f"create table {schema}.{quoted(table)} as from build.{schema}.{quoted(table)}")
+    _create_all(connection, _views(connection) + _table_macros(connection))
+    for statement in _comment_statements(connection):
+        connection.execute(statement)
+    relations = _relations(connection, "build")
+    connection.execute("detach build")
+    return relations
+
+
+def _check(database: Path, expected: Relations) -> None:
+    """Refuse a file that has not all of it in itself: what replaces the last one goes without its write-ahead log."""
+    _, log = database_files(database)
+    log.unlink(missing_ok=True)
+    with connect() as connection:
+        attach(connection, database, "written")
+        found = _relations(connection, "written")
+    if found != expected:
+        wrong = min(name for name in found.keys() | expected.keys() if found.get(name, -1) != expected.get(name, -1))
+        raise LedgerError(
+            f"{database} holds {len(found):,} relations of {len(expected):,}; "
+            f"{wrong} has {found.get(wrong)} rows, expected {expected.get(wrong)}"
+        )
+
+
+def _relations(connection: duckdb.DuckDBPyConnection, database: str) -> Relations:
+    """Of what is published, everything in a database: tables with their rows, views and macros."""
+    rows = connection.execute(
+        """
+        select true, schema_name, table_name
+        from duckdb_tables()
+        where database_name = $database and not internal and not starts_with(table_name, $prefix)
+        union all
+        select false, schema_name, view_name from duckdb_views() where database_name = $database and not internal
+        union all
+        select false, schema_name, function_name
+        from duckdb_functions()
+        where database_name = $database and function_type = 'table_macro' and not internal
+        """,
+        {"database": database, "prefix": INTERNAL_PREFIX},
+    ).fetchall()
+    return {
+        f"{schema}.{name}": _rows(connection, f"{database}.{schema}.{quoted(name)}") if is_table else None
+        for is_table, schema, name in rows
+    }
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return connection.execute(f"select count(*) from {table}").fetchall()[0][0]
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.dbt import dbt_variables, project_hash
 from warehouse.building.publish import INTERNAL_PREFIX
+from warehouse.building.tested import identity_of
 from warehouse.database import connect
 from warehouse.source_code import code_hash
 
@@ -48,29 +49,21 @@ def is_published(home: Home, inputs: str) -> bool:
             noted = connection.execute(f"select inputs, file from {NOTE}").fetchone()
         except duckdb.CatalogException:
             return False
-    return noted == (inputs, _identity(home))
+    return noted == (inputs, identity_of(home.warehouse_database))
 
 
 def note_published(home: Home, inputs: str) -> None:
     """Remember that the published file was made from these inputs. Call it while holding the build lock."""
     with connect(home.build_database) as connection:
         connection.execute(
-            f"create or replace table {NOTE} as select $1 as inputs, $2 as file", [inputs, _identity(home)]
+            f"create or replace table {NOTE} as select $1 as inputs, $2 as file",
+            [inputs, identity_of(home.warehouse_database)],
         )
 
 
 def forget_published(connection: duckdb.DuckDBPyConnection) -> None:
     """Have the next build make the reports anew, whatever they were made from."""
     connection.execute(f"drop table if exists {NOTE}")
-
-
-def _identity(home: Home) -> str | None:
-    """Another one for every file that was ever put there, and for one that was written to."""
-    try:
-        found = home.warehouse_database.stat()
-    except FileNotFoundError:
-        return None
-    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def _sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
