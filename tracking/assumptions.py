@@ -14,6 +14,7 @@ Assumption = Mapping[str, Any]
 WORDS: Final = {
     "tokens_from_text": "a count the provider did not give was estimated from the text (input, output)",
     "totals_disagree": "the parts of the answer's usage contradict its own total: both values",
+    "split_assumed": "the answer does not say of which kind these tokens were; they were divided as the others are",
     "standard_rate_for": "a term of the answer has no rate of its own known; the standard rate was taken",
     "unpriced_unit": "a unit the answer counts has no rate known; it adds nothing",
     "rate_before_its_start": "the only rate known came into force later, on that day",

@@ -128,7 +128,12 @@ SHAPES: dict[str, tuple[str, str | None, dict[str, Any], dict[str, Any]]] = {
             "cache_read_tokens": 512,
             "output_tokens": 100,
             "reasoning_tokens": 60,
-            "other_units": {"input_text_tokens": 700, "input_audio_tokens": 200},
+            "other_units": {
+                "input_text_tokens": 700,
+                "input_audio_tokens": 200,
+                "cache_text_read_tokens": 398,
+                "cache_audio_read_tokens": 114,
+            },
         },
     ),
     "bedrock converse": (
@@ -147,7 +152,7 @@ SHAPES: dict[str, tuple[str, str | None, dict[str, Any], dict[str, Any]]] = {
             "cache_write_tokens": 300,
             "cache_write_1h_tokens": 200,
             "output_tokens": 50,
-            "other_units": {"cache_write_5m_tokens": 100},
+            "other_units": {"cache_write_5m_tokens": 100, "web_searches": 2},
         },
     ),
     "azure, anthropic shape": (
@@ -160,7 +165,7 @@ SHAPES: dict[str, tuple[str, str | None, dict[str, Any], dict[str, Any]]] = {
             "cache_write_tokens": 300,
             "cache_write_1h_tokens": 200,
             "output_tokens": 50,
-            "other_units": {"cache_write_5m_tokens": 100},
+            "other_units": {"cache_write_5m_tokens": 100, "web_searches": 2},
         },
     ),
     "azure, responses shape": (

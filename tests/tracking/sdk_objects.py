@@ -260,7 +260,12 @@ SOURCES: dict[str, tuple[str, Callable[[], Any], str | None, str | None, tuple[s
                 cache_read_tokens=512,
                 output_tokens=100,
                 reasoning_tokens=60,
-                other_units={"input_text_tokens": 700, "input_audio_tokens": 200},
+                other_units={
+                    "input_text_tokens": 700,
+                    "input_audio_tokens": 200,
+                    "cache_text_read_tokens": 398,
+                    "cache_audio_read_tokens": 114,
+                },
             ),
         ),
     ),

@@ -1,256 +1,262 @@
-"""The extractors of genai-prices, compiled once per provider.
+"""The tables of genai-prices and ours, compiled once per provider.
 
-An extractor is a table of places (root, path, unit). All tables of a provider become one tree of names, so that an
+A table says where one kind of answer holds its counts. All tables of a provider become one tree of names, so that an
 answer is walked once, by what it holds. Which places held a count decides everything else, and is remembered: which
-extractor is the right one, and which places add up to which unit.
+table is the right one, and which places add up to which unit.
 
-Where several extractors fit, the one that reads the most places of the answer is the right one: a less specific one
-reads the same totals and misses the parts. Only one that reads other totals than the extractor marked `default` gives
-way to it: those are not billed.
+The catalogue's own tables of a provider come first; each is extended by what ours of the same shape reads besides, and
+after them come the tables of every other shape. Where several fit, the one that reads the most places of the answer is
+the right one: a less specific one reads the same totals and misses the parts. Only one that reads other totals than
+the table the catalogue marks `default` gives way to it: those are not billed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from tracking.answers.fields import Fields, fields_of, is_unset
-from tracking.answers.own_extractors import LITELLM, OWN_EXTRACTORS, OwnExtractor
+from tracking.answers.fields import Fields, fields_of, names_in
+from tracking.answers.places import Found, PlaceTree, snake_case
+from tracking.answers.shapes.everyones import TABLES
+from tracking.answers.shapes.tables import Count, Item, MoreUnits, Place, Table
+from tracking.answers.totals import OF_KINDS, READ, Counts, Said, reconciled
+from tracking.assumptions import Assumption
 from tracking.errors import ResponseError
 from tracking.money import EXACT
-from tracking.usage import CATALOGUE_UNITS, MAX_COUNT, TOKEN_COUNTS, Quantity, Usage, as_quantity, parts_fit
+from tracking.usage import CATALOGUE_UNITS, MAX_COUNT, TOKEN_COUNTS, Quantity, Usage, as_count, parts_fit
 
 if TYPE_CHECKING:
     from genai_prices.types import Provider, UsageExtractor
 
-    Extractor = UsageExtractor | OwnExtractor
-
-_SET_COUNT: list[tuple[int, Any]] = [(i, Usage.__dict__[column].__set__) for i, column in enumerate(TOKEN_COUNTS)]
+_SET_SENT, _SET_READ, _SET_WRITTEN, _SET_WRITTEN_1H, _SET_MADE, _SET_REASONING = (
+    Usage.__dict__[column].__set__ for column in TOKEN_COUNTS
+)
 _SET_OTHERS: Any = Usage.__dict__["other_units"].__set__
 _WHOLE_OR_NONE = frozenset({int, type(None)})
 _REMEMBERED_PLANS = 1024
 
-Counts = dict[int, Quantity]
-"""What was found, by the bit of its place: the sum of the keys says which places held a count."""
+Terms = tuple[tuple[int, ...], ...]
+"""The bits that add up to a unit; those of one term are one count by several names, of which the largest counts."""
 
-
-@dataclass(slots=True, eq=False)
-class _Node:
-    """One name of the tree: a place with a count, the way to others, or both."""
-
-    bit: int = 0
-    path: str = ""
-    only_inner: bool = False
-    inner: "dict[str, _Node]" = field(default_factory=dict[str, "_Node"])
-    items: "dict[tuple[str, str], _Node]" = field(default_factory=dict[tuple[str, str], "_Node"])
-    """For a list: its first item whose field has this value (in lower case)."""
+Read = tuple[object, Usage, tuple[Assumption, ...], Table]
+"""The model, where an answer names one; its counts; what of them is an assumption; and the table they were read by."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What to do with the counts of one set of places."""
 
-    model_path: tuple[str, ...]
+    table: Table
+    more: MoreUnits | None
+    waived: Callable[[Fields], bool] | None
+    model_in: tuple[str, ...]
+    model_name: str
+    model_attribute: str
+    """The model's name as SDK objects spell the field."""
+    total: int
     firsts: tuple[int, ...]
     """The bit for each of `TOKEN_COUNTS`, or 0."""
-    sums: tuple[tuple[int, tuple[int, ...]], ...]
-    """Those of `TOKEN_COUNTS`, by index, that several places add up to."""
+    sums: tuple[tuple[int, Terms], ...]
+    """Those of `TOKEN_COUNTS`, by index, that take more than one place."""
     others: tuple[tuple[str, int], ...]
-    other_sums: tuple[tuple[str, tuple[int, ...]], ...]
+    other_sums: tuple[tuple[str, Terms], ...]
+    reasoning_added: Terms
+    """The terms of the output that are its reasoning."""
+    kinds: tuple[tuple[int, tuple[str, ...]], ...]
+    """The units among `others` that a whole divides into by kind, with the whole's place in `TOKEN_COUNTS`."""
+    cached_kinds: tuple[tuple[str, str], ...]
+    """Of a kind, what was cached and what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """One extractor, its places as bits."""
+class _Compiled:
+    """One table, its places as bits."""
 
-    flavor: str
-    model_path: tuple[str, ...]
+    table: Table
+    default: bool
     places: int
+    own_places: int
+    """Those that the catalogue reads."""
     required: int
-    bits_by_unit: Mapping[str, tuple[int, ...]]
+    total: int
+    terms: Mapping[str, Terms]
 
 
 class CompiledExtractors:
-    """Every extractor of one provider, as one."""
+    """Every table of one provider, as one."""
 
-    def __init__(self, provider: str, extractors: Iterable["Extractor"]) -> None:
+    def __init__(self, provider: str, known: "Provider | None" = None) -> None:
         self.provider = provider
-        self._tree = _Node()
-        self._paths: dict[int, str] = {}
-        self._tables = [self._compile(extractor) for extractor in extractors]
-        _finish(self._tree)
-        self._top = list(self._tree.inner.items())
+        self._tree = PlaceTree()
+        self._tables: list[_Compiled] = []
+        for extractor in (known and known.extractors) or ():
+            own = _table_of(extractor)
+            self._compile(_extended(own, provider), own, extractor.api_flavor == "default")
+        for table in TABLES:
+            if not table.only_of or provider in table.only_of:
+                self._compile(table)
+        self._tree.finish()
         self._plans: dict[int, _Plan] = {}
+        self._grows_to_cached = provider == "x-ai"
 
-    def read(self, answer: Fields) -> tuple[object, Usage]:
+    def named(self, provider: str) -> "CompiledExtractors":
+        """The same, of a provider of another name."""
+        other = copy(self)
+        other.provider = provider
+        return other
+
+    def read(self, answer: Fields) -> Read:
         """The model, where the answer names one, and the counts.
 
         Raises:
-            ResponseError: no usage, or not in a shape this provider sends.
+            ResponseError: no usage in any shape known; the names of what it has are told.
             UsageError: a count is not a non-negative number; its path and value are named.
         """
-        found: Counts = {}
-        for name, node in self._top:
-            value = answer.get(name)
-            if value is not None:
-                _read_node(node, value, found)
+        found = self._tree.read(answer)
         places = sum(found)
-        plan = self._plans.get(places)
-        if plan is None:
-            plan = self._plan(places)
-        model: object = answer
-        for name in plan.model_path:
-            fields = fields_of(model) or {}
-            model = fields[name] if name in fields else fields.get(snake_case(name))
-        return model, _usage(plan, found)
+        plan = self._plans.get(places) or self._plan(places, answer)
+        naming = answer
+        for name in plan.model_in:
+            naming = fields_of(naming.get(name)) or {}
+        model: object = naming.get(plan.model_name)
+        if model is None:
+            model = naming.get(plan.model_attribute)
+        counts: list[Any] = list(map(found.get, plan.firsts))
+        for index, terms in plan.sums:
+            counts[index] = _total(terms, found)
+        others = {unit: found[bit] for unit, bit in plan.others}
+        for unit, terms in plan.other_sums:
+            others[unit] = _total(terms, found)
+        if plan.waived is not None and plan.waived(answer):
+            counts, others = [None if count is None else 0 for count in counts], {}
+        elif plan.more is not None and (more := plan.more(answer, model if type(model) is str else None)):
+            _add(more, counts, others)
+        if _adds_up(counts, found.get(plan.total)) and (not plan.kinds or _kinds_fit(plan, counts, others)):
+            return model, _usage(counts, others), (), plan.table
+        return model, *self._reconciled(plan, found, counts, others, model), plan.table
 
-    def _compile(self, extractor: "Extractor") -> _Table:
-        root = _steps(extractor.root)
-        bits_by_unit: dict[str, tuple[int, ...]] = {}
+    def _reconciled(
+        self, plan: _Plan, found: Found, counts: list[Quantity | None], others: Counts, model: object
+    ) -> tuple[Usage, tuple[Assumption, ...]]:
+        for name, count in zip(TOKEN_COUNTS, counts, strict=True):
+            if count is not None:
+                as_count(name, count)
+        by_unit = others | {unit: n for unit, n in zip(CATALOGUE_UNITS, counts, strict=True) if n is not None}
+        said = Said(
+            total=found.get(plan.total),
+            reasoning_added=_total(plan.reasoning_added, found) if plan.reasoning_added else 0,
+            cached_by_kind=plan.table.cached_by_kind,
+            hides_output=plan.table.hides_output or (isinstance(model, str) and "gemini" in model),
+            grows_to_cached=self._grows_to_cached,
+        )
+        fitted, assumptions = reconciled(by_unit, said)
+        columns = {name: fitted.pop(unit, None) for name, unit in zip(TOKEN_COUNTS, CATALOGUE_UNITS, strict=True)}
+        return Usage(**cast(Any, columns), other_units=fitted), assumptions
+
+    def _compile(self, table: Table, own: Table | None = None, default: bool = False) -> None:
+        terms: dict[str, Terms] = {}
         places = required = 0
-        for mapping in extractor.mappings:
-            node = self._place((*root, *_steps(mapping.path)))
-            bits_by_unit[mapping.dest] = (*bits_by_unit.get(mapping.dest, ()), node.bit)
-            places |= node.bit
-            required |= node.bit if mapping.required else 0
-        model_path = tuple(step for step in _steps(extractor.model_path) if isinstance(step, str))
-        return _Table(extractor.api_flavor, model_path, places, required, bits_by_unit)
+        for count in table.counts:
+            bits = tuple(self._tree.bit((*table.root, *place)) for place in count.places)
+            terms[count.unit] = (*terms.get(count.unit, ()), bits)
+            places |= sum(bits)
+            required |= bits[0] if count.required else 0
+        read_by_own = (place for count in own.counts for place in count.places) if own else ()
+        self._tables.append(
+            _Compiled(
+                table=table,
+                default=default,
+                places=places,
+                own_places=sum({self._tree.bit((*table.root, *place)) for place in read_by_own}),
+                required=required,
+                total=self._tree.bit((*table.root, *table.total)) if table.total else 0,
+                terms=terms,
+            )
+        )
 
-    def _place(self, path: Sequence[Any]) -> _Node:
-        node = self._tree
-        for step in path:
-            if isinstance(step, str):
-                node = node.inner.setdefault(step, _Node())
-            else:
-                node = node.items.setdefault((step.field, step.match.equals.lower()), _Node())
-        if not node.bit:
-            node.bit = 1 << len(self._paths)
-            node.path = ".".join(step for step in path if isinstance(step, str))
-            self._paths[node.bit] = node.path
-        return node
-
-    def _plan(self, places: int) -> _Plan:
-        fitting = [table for table in self._tables if places & table.places and not table.required & ~places]
+    def _plan(self, places: int, answer: Fields) -> _Plan:
+        fitting = [each for each in self._tables if places & each.places and not each.required & ~places]
         if not fitting:
-            raise ResponseError(f"no usage in this answer of provider {self.provider!r}: {self._missing(places)}")
-        billed = next((places & table.places for table in fitting if table.flavor == "default"), 0)
-        fitting = [table for table in fitting if not billed & ~table.places]
-        chosen = max(fitting, key=lambda table: ((places & table.places).bit_count(), table.flavor == "default"))
-        present = {
-            unit: held
-            for unit, bits in chosen.bits_by_unit.items()
-            if (held := tuple(bit for bit in bits if bit & places))
-        }
+            raise ResponseError(
+                f"no usage in a shape known here in this answer of provider {self.provider!r}: {_seen(answer)}"
+            )
+        billed = next((places & each.own_places for each in fitting if each.default), 0)
+        fitting = [each for each in fitting if not billed & ~each.places]
+        chosen = max(fitting, key=lambda each: ((places & each.places).bit_count(), each.default))
+        present = {unit: held for unit, terms in chosen.terms.items() if (held := _held(terms, places))}
+        reasoning = set(present.get("output_reasoning_tokens", ()))
+        added = tuple(term for term in present.get("output_tokens", ()) if term in reasoning)
+        kinds = {whole: tuple(unit for unit in units if unit in present) for whole, units in OF_KINDS.items()}
         columns = [present.pop(unit, ()) for unit in CATALOGUE_UNITS]
         plan = _Plan(
-            model_path=chosen.model_path,
-            firsts=tuple(bits[0] if bits else 0 for bits in columns),
-            sums=tuple((index, bits) for index, bits in enumerate(columns) if len(bits) > 1),
-            others=tuple((unit, bits[0]) for unit, bits in present.items() if len(bits) == 1),
-            other_sums=tuple((unit, bits) for unit, bits in present.items() if len(bits) > 1),
+            table=chosen.table,
+            more=chosen.table.more,
+            waived=chosen.table.waived,
+            model_in=chosen.table.model[:-1],
+            model_name=chosen.table.model[-1],
+            model_attribute=snake_case(chosen.table.model[-1]),
+            total=chosen.total,
+            firsts=tuple(next((bits[0] for bits in terms), 0) for terms in columns),
+            sums=tuple((index, terms) for index, terms in enumerate(columns) if not _is_single(terms)),
+            others=tuple((unit, sum(terms[0])) for unit, terms in present.items() if _is_single(terms)),
+            other_sums=tuple((unit, terms) for unit, terms in present.items() if not _is_single(terms)),
+            reasoning_added=added if len(columns[4]) > 1 else (),
+            kinds=tuple((CATALOGUE_UNITS.index(whole), held) for whole, held in kinds.items() if held),
+            cached_kinds=tuple((unit, unit.replace("cache_", "input_").replace("_read", "")) for unit in kinds[READ]),
         )
         if len(self._plans) >= _REMEMBERED_PLANS:
             self._plans.clear()
         self._plans[places] = plan
         return plan
 
-    def _missing(self, places: int) -> str:
-        needs = [
-            ", ".join(path for bit, path in self._paths.items() if bit & table.required & ~places)
-            or next(iter(self._paths.values()))
-            for table in self._tables
-        ]
-        return "; or ".join(dict.fromkeys(f"{need} missing" for need in needs))
+
+def _table_of(extractor: "UsageExtractor") -> Table:
+    """One of genai-prices' extractors as a table."""
+    counts = [Count(each.dest, (_steps(each.path),), each.required) for each in extractor.mappings]
+    model = tuple(step for step in _steps(extractor.model_path) if isinstance(step, str))
+    return Table(extractor.api_flavor, _steps(extractor.root), tuple(counts), model=model)
 
 
-FOR_ANYONE = {
-    "openai": ("chat", "responses", "realtime", "images", "embeddings"),
-    "anthropic": ("default",),
-    "google": ("default",),
-    "aws": ("default",),
-    "cohere": ("default",),
-}
-"""The interfaces that hosts unknown to the catalogue answer by, as their makers' extractors read them."""
+def _extended(own: Table, provider: str) -> Table:
+    """A table of the catalogue's with what ours of the same shape reads besides: other names, further units, total."""
+    read = {place for count in own.counts for place in count.places}
+    alike = [each for each in TABLES if each.root == own.root and (not each.only_of or provider in each.only_of)]
+    shape = max(alike, key=lambda each: (len(read & _places(each)), -len(each.counts)), default=None)
+    if shape is None or not read & _places(shape):
+        return own
+    names = {place: count.places for count in shape.counts for place in count.places}
+    counts = [Count(each.unit, names.get(each.places[0], each.places), each.required) for each in own.counts]
+    units, begun = {each.unit for each in own.counts}, set[str]()
+    for count in shape.counts:
+        further = count.unit in begun
+        begun.add(count.unit)
+        if read.isdisjoint(count.places) and (further or count.unit not in units):
+            counts.append(replace(count, required=False))
+    return replace(shape, name=own.name, root=own.root, counts=tuple(counts), model=own.model)
 
 
-def compile_extractors(
-    provider: str, find: "Callable[[str], Provider | None]", dialect: str | None = None
-) -> CompiledExtractors:
-    """A provider's extractors, ours, and OpenAI's chat completions where it has none for these: all speak them too."""
-    if dialect == LITELLM:
-        return CompiledExtractors(
-            provider, [*OWN_EXTRACTORS[LITELLM], *_of(find, "openai", "responses", "embeddings", "images")]
-        )
-    if (known := find(provider)) is None:
-        return CompiledExtractors(
-            provider, [each for named in FOR_ANYONE.items() for each in _of(find, named[0], *named[1])]
-        )
-    extractors: list[Extractor] = [*(known.extractors or ()), *OWN_EXTRACTORS.get(provider, ())]
-    if not any(mapping.path == "prompt_tokens" for extractor in extractors for mapping in extractor.mappings):
-        extractors += _of(find, "openai", "chat", "embeddings")
-    return CompiledExtractors(provider, extractors)
+def _places(table: Table) -> set[Place]:
+    return {place for count in table.counts for place in count.places}
 
 
-def _of(find: "Callable[[str], Provider | None]", provider: str, *flavors: str) -> "list[UsageExtractor]":
-    found = find(provider)
-    return [each for each in (found and found.extractors) or () if each.api_flavor in flavors]
+def _steps(path: Any) -> Place:
+    steps: list[Any] = [path] if isinstance(path, str) else list(path)
+    return tuple(step if isinstance(step, str) else Item(step.field, step.match.equals.lower()) for step in steps)
 
 
-def _steps(path: Any) -> list[Any]:
-    return [path] if isinstance(path, str) else list(path)
+def _held(terms: Terms, places: int) -> Terms:
+    """Of the terms of a unit, those that hold a count."""
+    held = (tuple(bit for bit in term if bit & places) for term in terms)
+    return tuple(term for term in held if term)
 
 
-def snake_case(name: str) -> str:
-    """`usageMetadata` as SDKs name the attribute: `usage_metadata`."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+def _is_single(terms: Terms) -> bool:
+    return sum(len(term) for term in terms) <= 1
 
 
-def _finish(node: _Node) -> None:
-    """SDK objects name a camelCase field in snake_case; a name that means something else in its place keeps that."""
-    for name, child in list(node.inner.items()):
-        node.inner.setdefault(snake_case(name), child)
-        _finish(child)
-    for item in node.items.values():
-        _finish(item)
-    node.only_inner = not node.bit and not node.items
-
-
-def _walk(inner: dict[str, _Node], fields: Fields, found: Counts) -> None:
-    for name, value in fields.items():
-        if value is not None and (node := inner.get(name)) is not None:
-            if type(value) is int and node.bit and 0 <= value <= MAX_COUNT:
-                found[node.bit] = value
-            elif node.only_inner and type(value) is dict:
-                _walk(node.inner, value, found)  # pyright: ignore[reportUnknownArgumentType]
-            else:
-                _read_node(node, value, found)
-
-
-def _read_node(node: _Node, value: object, found: Counts) -> None:
-    if node.items:
-        _walk_items(node, value, found)
-    elif node.inner and (fields := fields_of(value)) is not None:
-        _walk(node.inner, fields, found)
-    elif node.bit and not is_unset(value):
-        found[node.bit] = as_quantity(node.path, value)
-
-
-def _walk_items(node: _Node, value: object, found: Counts) -> None:
-    if not isinstance(value, list | tuple):
-        return
-    items = [fields for item in cast("Sequence[object]", value) if (fields := fields_of(item))]
-    remaining = dict(node.items)
-    for fields in items:
-        for key in [key for key in remaining if _has(fields, *key)]:
-            _walk(remaining.pop(key).inner, fields, found)
-
-
-def _has(fields: Fields, name: str, wanted: str) -> bool:
-    value = fields.get(name)
-    return isinstance(value, str) and value.lower() == wanted
-
-
-def _total(counts: list[Quantity]) -> Quantity:
+def _total(terms: Terms, found: Found) -> Quantity:
+    counts = [max(found[bit] for bit in term) for term in terms]
     if all(type(count) is int for count in counts):
         return sum(counts)
     total = Decimal(0)
@@ -259,26 +265,56 @@ def _total(counts: list[Quantity]) -> Quantity:
     return total
 
 
-def _usage(plan: _Plan, found: Counts) -> Usage:
-    """The counts as `Usage`; what is plainly right skips its checks, everything else meets them."""
-    counts = list(map(found.get, plan.firsts))
-    for index, bits in plan.sums:
-        counts[index] = _total([found[bit] for bit in bits])
-    others = {unit: found[bit] for unit, bit in plan.others}
-    for unit, bits in plan.other_sums:
-        others[unit] = _total([found[bit] for bit in bits])
-    if not _plainly_right(counts):
-        return Usage(**cast(Any, dict(zip(TOKEN_COUNTS, counts, strict=True))), other_units=others)
+def _add(more: Mapping[str, Quantity], counts: list[Quantity | None], others: Counts) -> None:
+    for unit, count in more.items():
+        if unit in CATALOGUE_UNITS:
+            index = CATALOGUE_UNITS.index(unit)
+            counts[index] = (counts[index] or 0) + count
+        else:
+            others[unit] = others.get(unit, 0) + count
+
+
+def _usage(counts: Sequence[Quantity | None], others: Counts) -> Usage:
+    """Counts that are plainly right as `Usage`, without its checks."""
     usage = object.__new__(Usage)
-    for index, set_count in _SET_COUNT:
-        set_count(usage, counts[index])
+    sent, read, written, written_1h, made, reasoning = counts
+    _SET_SENT(usage, sent)  # in a loop it takes 0.4 µs more
+    _SET_READ(usage, read)
+    _SET_WRITTEN(usage, written)
+    _SET_WRITTEN_1H(usage, written_1h)
+    _SET_MADE(usage, made)
+    _SET_REASONING(usage, reasoning)
     _SET_OTHERS(usage, others)
     return usage
 
 
-def _plainly_right(counts: list[Quantity | None]) -> bool:
-    """Whether all are whole numbers in range and no part exceeds its whole."""
+def _kinds_fit(plan: _Plan, counts: Sequence[Quantity | None], others: Counts) -> bool:
+    """Whether tokens of a kind are plainly part of their whole, and cached ones are of kinds that are told."""
+    if not any(others.values()):
+        return True
+    for index, units in plan.kinds:
+        parts = 0
+        for unit in units:
+            parts += others[unit]
+        if parts > (counts[index] or 0):
+            return False
+        if not index and plan.table.cached_by_kind and counts[1] and parts > others.get("input_text_tokens", 0):
+            return False
+    return all(others[cached] <= others.get(sent, 0) for cached, sent in plan.cached_kinds)
+
+
+def _adds_up(counts: Sequence[Quantity | None], total: Quantity | None) -> bool:
+    """Whether all are whole numbers in range, no part exceeds its whole, and both make up the total."""
     if not _WHOLE_OR_NONE.issuperset(map(type, counts)):
         return False
-    whole, output = counts[0], counts[4]
-    return (whole or 0) <= MAX_COUNT and (output or 0) <= MAX_COUNT and parts_fit(counts)
+    sent, made = counts[0] or 0, counts[4] or 0
+    return (total is None or total == sent + made) and sent <= MAX_COUNT and made <= MAX_COUNT and parts_fit(counts)
+
+
+def _seen(answer: Fields) -> str:
+    """The names of an answer's fields, and of those of what looks like its usage: names alone, which tell no text."""
+    told = f"it has {names_in(answer) or 'no fields'}"
+    for name in ("usage", "usageMetadata", "usage_metadata", "meta", "metrics"):
+        if (inner := fields_of(answer.get(name))) is not None:
+            told += f"; {name} has {names_in(inner) or 'no fields'}"
+    return told

@@ -1,6 +1,7 @@
 """Fields of a provider's answer, read in place: of a dict, an SDK object or anything in between; nothing is dumped."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import FunctionType, ModuleType
@@ -45,6 +46,12 @@ def text_in(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def names_in(fields: Fields, most: int = 20) -> str:
+    """The names of fields, never their values, as far as they look like names."""
+    names = [name for name in map(str, fields) if re.fullmatch(r"[A-Za-z_][\w.-]{0,63}", name)]
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
 def is_unset(value: object) -> bool:
     """Whether this is an SDK's mark for "not given" (`Unset`, `NotGiven`, `Omit`), which is no value."""
     return type(value).__name__ in ("Unset", "NotGiven", "Omit")
@@ -56,14 +63,13 @@ def _reader_for(value: object) -> Callable[[Any], Fields | None]:
         return _itself
     if isinstance(value, str | bytes | int | float | list | tuple | type | FunctionType | ModuleType) or value is None:
         return _nothing
-    if hasattr(kind, "__pydantic_validator__") and hasattr(value, "__pydantic_extra__"):
-        return _pydantic_fields
-    if hasattr(value, "__dict__"):
-        return _attributes
-    if is_dataclass(kind):
-        names = [field.name for field in fields(kind)]
-        return lambda slotted: {name: getattr(slotted, name, None) for name in names}
-    return _nothing
+    readers = {
+        _pydantic_fields: hasattr(kind, "__pydantic_validator__") and hasattr(value, "__pydantic_extra__"),
+        _protobuf_fields: hasattr(kind, "DESCRIPTOR") and hasattr(value, "ListFields"),
+        _attributes: hasattr(value, "__dict__"),
+        _slots: is_dataclass(kind),
+    }
+    return next((reader for reader, fits in readers.items() if fits), _nothing)
 
 
 def _itself(value: Fields) -> Fields:
@@ -78,7 +84,32 @@ def _attributes(value: Any) -> Fields:
     return value.__dict__
 
 
+def _slots(value: Any) -> Fields:
+    return {field.name: getattr(value, field.name, None) for field in fields(value)}
+
+
 def _pydantic_fields(value: Any) -> Fields:
     """Declared fields and those the class does not know (a provider's additions, such as OpenRouter's cost)."""
     extra = value.__pydantic_extra__
     return {**extra, **value.__dict__} if extra else value.__dict__
+
+
+def _protobuf_fields(message: Any) -> Fields:
+    """All fields of a message; one that may be absent, and is, holds `None`, and enumerations go by name."""
+    read: dict[str, Any] = {}
+    for field in message.DESCRIPTOR.fields:
+        value: Any = getattr(message, field.name)
+        if field.has_presence and not message.HasField(field.name):
+            value = None
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            items = list(cast("Sequence[Any]", value))
+            value = items if field.enum_type is None else [_enum_name(field, number) for number in items]
+        elif field.enum_type is not None:
+            value = _enum_name(field, cast(int, value))
+        read[field.name] = value
+    return read
+
+
+def _enum_name(field: Any, number: int) -> str:
+    known = field.enum_type.values_by_number.get(number)
+    return str(number) if known is None else known.name

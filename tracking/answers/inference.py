@@ -1,84 +1,51 @@
 """Which provider gave an answer: from what the caller says, the class, the shape, and the model, in that order."""
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
 
-from tracking.answers.extractors import CompiledExtractors, compile_extractors
+from tracking.answers.extractors import CompiledExtractors
 from tracking.answers.fields import Fields, fields_of, text_in
+from tracking.answers.shapes.everyones import MARKS
 from tracking.errors import ArgumentError
-from tracking.providers import find_provider, provider_named, provider_of_model, snapshot
+from tracking.providers import REMEMBERED_NAMES, find_provider, provider_named, provider_of_model, snapshot
 
-if TYPE_CHECKING:
-    pass
+_BY_FIELD = [(name, each.provider) for each in MARKS for name in each.fields]
+_BY_USAGE_FIELD = [(name, each.provider) for each in MARKS for name in each.usage_fields]
+_BY_ID = [(prefix, each.provider) for each in MARKS for prefix in each.ids]
 
-PROVIDER_OF_MODULE = {
-    "anthropic": "anthropic",
-    "cerebras": "cerebras",
-    "cohere": "cohere",
-    "fireworks": "fireworks",
-    "groq": "groq",
-    "google": "google",
-    "mistralai": "mistral",
-    "together": "together",
-    "vertexai": "google",
-    "voyageai": "voyageai",
-    "xai_sdk": "x-ai",
-}
-"""SDKs that speak to one provider only. OpenAI's speaks to any that copies its interface, so it tells nothing."""
-
-_MARKS = {
-    "usageMetadata": "google",
-    "usage_metadata": "google",
-    "x_groq": "groq",
-    "prompt_filter_results": "azure",
-    "time_info": "cerebras",
-}
-"""Fields of an answer that one provider alone sends."""
-
-_USAGE_MARKS = {
-    "inputTokens": "aws",
-    "billed_units": "cohere",
-    "is_byok": "openrouter",
-    "cost_details": "openrouter",
-}
-"""Fields of its usage (Cohere's: its meta) that one provider alone sends."""
-
-_ID_PREFIXES = (("msg_bdrk_", "aws"), ("msg_vrtx_", "google"), ("gen-", "openrouter"))
-"""What the resellers of Anthropic's interface, and OpenRouter, begin their ids with."""
-
-
-_known: dict[tuple[str, str | None], CompiledExtractors] = {}
+_known: dict[str, CompiledExtractors] = {}
 _known_from: object = None
 
 
-def extractors_of(provider: str, dialect: str | None = None) -> CompiledExtractors:
+def extractors_of(provider: str) -> CompiledExtractors:
     """The compiled extractors of a provider, by its id or any name people use for it, or of one no catalogue knows."""
     global _known, _known_from
     prices = snapshot()
     if prices is not _known_from:
         _known, _known_from = {}, prices
         _providers_of.cache_clear()
-    compiled = _known.get((provider, dialect))
+    compiled = _known.get(provider)
     if compiled is None:
-        known = provider_named(provider)
-        compiled = _known.get((known, dialect)) or compile_extractors(known, find_provider, dialect)
-        _known[known, dialect] = compiled
-        if len(_known) < 4096:
-            _known[provider, dialect] = compiled
+        if len(_known) >= REMEMBERED_NAMES:
+            _known.clear()
+        name, known = provider_named(provider), find_provider(provider)
+        compiled = _known.get(name)
+        if compiled is None:  # those no catalogue knows are read alike, whatever their name
+            compiled = CompiledExtractors(name, known) if known else _of_anyone().named(name)
+        _known[provider] = _known[name] = compiled
     return compiled
+
+
+@cache
+def _of_anyone() -> CompiledExtractors:
+    return CompiledExtractors("")
 
 
 @lru_cache(maxsize=1024)
 def provider_of_class(kind: type) -> str | None:
     """The provider whose own SDK a class belongs to."""
-    package, _, rest = kind.__module__.partition(".")
-    if package == "google" and not rest.startswith(
-        ("genai", "generativeai", "cloud.aiplatform", "ai.generativelanguage")
-    ):
-        return None
-    if package == "mistralai" and rest.startswith(("azure", "gcp")):
-        return "azure" if rest.startswith("azure") else "google"
-    return PROVIDER_OF_MODULE.get(package)
+    module = kind.__module__
+    packages = ((package, each.provider) for each in MARKS for package in each.packages)
+    return next((provider for package, provider in packages if f"{module}.".startswith(f"{package}.")), None)
 
 
 def infer_provider(answer: Fields, model: str | None) -> str:
@@ -100,18 +67,18 @@ def infer_provider(answer: Fields, model: str | None) -> str:
 
 
 def _by_shape(answer: Fields) -> str | None:
-    for name, provider in _MARKS.items():
+    for name, provider in _BY_FIELD:
         if name in answer:
             return provider
     identity = answer.get("id")
     if isinstance(identity, str):
-        for prefix, provider in _ID_PREFIXES:
+        for prefix, provider in _BY_ID:
             if identity.startswith(prefix) and (provider != "openrouter" or "provider" in answer):
                 return provider
     usage = fields_of(answer.get("usage") or answer.get("meta")) or {}
     if answer.get("type") == "message" and "input_tokens" in usage:
         return "anthropic"
-    return next((provider for name, provider in _USAGE_MARKS.items() if name in usage), None)
+    return next((provider for name, provider in _BY_USAGE_FIELD if name in usage), None)
 
 
 def _model_in(answer: Fields) -> str | None:

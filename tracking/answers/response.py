@@ -85,6 +85,7 @@ class LLMResponse:
         """
         if isinstance(obj, cls):
             return obj
+        _check_given(provider, model)
         if (stream := stream_of(obj)) is None:
             return cls._of(extract(obj, provider, model))
         if isinstance(watched := getattr(stream, "response", None), cls):
@@ -123,7 +124,6 @@ class LLMResponse:
     @classmethod
     def _of(cls, read: dict[str, Any]) -> Self:
         """What `extract` read: checked already, so that building it again field by field would be waste."""
-        _check_names(read["provider"], read["model"])
         response = object.__new__(cls)
         response.__dict__.update(read)
         return response
@@ -153,9 +153,15 @@ class LLMResponse:
 
 
 def _stream_reader(provider: str | None, model: str | None) -> "StreamReader":
+    _check_given(provider, model)
     from tracking.answers.streams import StreamReader
 
     return StreamReader(provider, model)
+
+
+def _check_given(provider: object, model: object) -> None:
+    if provider is not None or model is not None:
+        _check_names("unknown yet" if provider is None else provider, model)
 
 
 def _check_names(provider: object, model: object) -> None:

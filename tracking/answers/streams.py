@@ -48,7 +48,6 @@ class StreamReader:
         self._chunks = 0
         self._readable = False
         self._unreadable = ""
-        self._dialect: str | None = None
         self._characters = 0
 
     def feed(self, chunk: object) -> None:
@@ -121,7 +120,7 @@ class StreamReader:
         }
 
     def _extract(self, source: object) -> dict[str, Any]:
-        return extract(source, self.provider or self._class_provider, self.model, self._dialect)
+        return extract(source, self.provider or self._class_provider, self.model)
 
     def _body(self) -> dict[str, Any]:
         """What was kept, in the shape of an answer that is no stream."""
@@ -133,7 +132,7 @@ class StreamReader:
             raise ResponseError(f"a chunk of type {type(chunk).__name__} is neither a mapping nor an SDK object")
         kind = type(chunk)
         if kind is not dict and self._class_provider is None:
-            self._class_provider, self._dialect = provider_of_chunk(chunk)
+            self._class_provider = provider_of_chunk(chunk)
         if (data := fields_of(fields.get("data"))) is not None and "choices" in data:  # Mistral's CompletionEvent
             fields = data
         event = fields.get("type")

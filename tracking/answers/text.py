@@ -14,6 +14,10 @@ def text_of(answer: Fields) -> str | None:
     contents += [inside(choice, "message", "content") for choice in listed(answer.get("choices"))]
     contents += [inside(candidate, "content", "parts") for candidate in listed(answer.get("candidates"))]
     contents += [inside(item, "content") for item in listed(answer.get("output"))]
+    outputs = [
+        inside(item, "message") for item in listed(answer.get("outputs"))
+    ]  # xai-sdk's; its tools' are among them
+    contents += [inside(said, "content") for said in outputs if inside(said, "role") != "ROLE_TOOL"]
     contents += [inside(answer.get("output"), "message", "content"), inside(message, "content")]
     parts = [text for content in contents for text in _texts(content)]
     if not parts and isinstance(transcript := answer.get("text"), str):

@@ -6,10 +6,13 @@ from io import IOBase
 from typing import Any, cast
 
 from tracking.answers.fields import Fields, fields_of
+from tracking.answers.shapes.bedrock import with_headers
 from tracking.errors import ResponseError
 
 BATCH: Mapping[str, str] = {"processing": "batch"}
 NOTHING: Mapping[str, str] = {}
+ORDERED = frozenset({"custom_id", "request", "key"})
+"""Fields of a batch's line that say what was ordered."""
 
 
 def unwrapped(outer: Fields) -> tuple[Fields, Mapping[str, str]]:
@@ -18,17 +21,10 @@ def unwrapped(outer: Fields) -> tuple[Fields, Mapping[str, str]]:
     Raises:
         ResponseError: it is still to be read from the network.
     """
-    response = fields_of(outer.get("response"))
-    if response is not None:
-        body = fields_of(response.get("body"))
-        if body is not None:  # a line of OpenAI's (Azure's, Groq's, Mistral's) batch output
-            return body, BATCH
-        if "usageMetadata" in response or "usage_metadata" in response:  # of Gemini's
-            return response, BATCH
-    if "result" in outer and "custom_id" in outer:  # of Anthropic's
-        message = fields_of((fields_of(outer["result"]) or {}).get("message"))
-        if message is not None:
-            return message, BATCH
+    if (made := _batch_result(outer)) is not None:
+        return made, BATCH
+    if (message := fields_of(outer.get("_proto"))) is not None:  # xai-sdk's
+        return message, NOTHING
     body = outer.get("body")
     if body is not None and ("contentType" in outer or "ResponseMetadata" in outer):
         inner = fields_of(cast(object, body)) if isinstance(body, Mapping) else None
@@ -36,8 +32,26 @@ def unwrapped(outer: Fields) -> tuple[Fields, Mapping[str, str]]:
             raise ResponseError(
                 "the body of invoke_model is still to be read: give json.loads(response['body'].read())"
             )
-        return inner, NOTHING
+        return with_headers(inner, outer)
     return outer, NOTHING
+
+
+def _batch_result(line: Fields) -> Fields | None:
+    """The answer in a line of a batch's results, in whatever way its provider writes them."""
+    response = fields_of(line.get("response"))
+    if response is not None:
+        body = fields_of(response.get("body"))
+        if body is not None:  # OpenAI's (Azure's, Groq's, Mistral's)
+            return body
+        of_gemini = "usageMetadata" in response or "usage_metadata" in response
+        of_claude_at_vertex = "usage" in response and not ORDERED.isdisjoint(line)
+        if of_gemini or of_claude_at_vertex:
+            return response
+    if "result" in line and "custom_id" in line:  # Anthropic's
+        message = fields_of((fields_of(line["result"]) or {}).get("message"))
+        if message is not None:
+            return message
+    return fields_of(line.get("modelOutput"))  # Bedrock's
 
 
 def stream_of(source: Any) -> Iterable[object] | None:

@@ -1,0 +1,1 @@
+"""Answers that other projects recorded of the real providers, as an oracle of what is read of them."""

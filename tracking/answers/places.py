@@ -1,0 +1,124 @@
+"""The places where counts may stand in an answer, as one tree of names, so that an answer is walked once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from tracking.answers.fields import Fields, fields_of, is_unset
+from tracking.answers.shapes.tables import Item, Place
+from tracking.usage import MAX_COUNT, Quantity, as_quantity
+
+Found = dict[int, Quantity]
+"""What was found, by the bit of its place: the sum of the keys says which places held a count."""
+
+PROTOBUF_MODALITIES = {1: "text", 2: "image", 3: "video", 4: "audio", 5: "document"}
+"""https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rpc/google.cloud.aiplatform.v1#modality"""
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    """One name of the tree: a place with a count, the way to others, or both."""
+
+    bit: int = 0
+    path: str = ""
+    only_inner: bool = False
+    inner: "dict[str, _Node]" = field(default_factory=dict[str, "_Node"])
+    items: "dict[Item, _Node]" = field(default_factory=dict[Item, "_Node"])
+    """For a list: its first item whose field has this value (in lower case)."""
+
+
+class PlaceTree:
+    """Every place of some tables, each with a bit of its own."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self._places = 0
+
+    def bit(self, place: Place) -> int:
+        """The bit of a place, which is put into the tree."""
+        node = self._root
+        for step in place:
+            if isinstance(step, Item):
+                node = node.items.setdefault(step, _Node())
+            else:
+                node = node.inner.setdefault(step, _Node())
+        if not node.bit:
+            node.bit = 1 << self._places
+            node.path = ".".join(step for step in place if isinstance(step, str))
+            self._places += 1
+        return node.bit
+
+    def finish(self) -> None:
+        """Say that all places are in; only then is an answer read."""
+        _finish(self._root)
+
+    def read(self, answer: Fields) -> Found:
+        """The counts of an answer.
+
+        Raises:
+            UsageError: one is not a non-negative number; its path and value are named.
+        """
+        found: Found = {}
+        usage = answer.get("usage")
+        if usage is not None and (node := self._root.inner.get("usage")) is not None:
+            if type(usage) is dict:
+                _walk(node.inner, usage, found)  # pyright: ignore[reportUnknownArgumentType]
+            else:
+                _read_node(node, usage, found)
+        if not found:  # nine answers of ten count under that name alone
+            _walk(self._root.inner, answer, found)
+        return found
+
+
+def snake_case(name: str) -> str:
+    """`usageMetadata` as SDKs name the attribute: `usage_metadata`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _finish(node: _Node) -> None:
+    """SDK objects name a camelCase field in snake_case; a name that means something else in its place keeps that."""
+    for name, child in list(node.inner.items()):
+        node.inner.setdefault(snake_case(name), child)
+        _finish(child)
+    for item in node.items.values():
+        _finish(item)
+    node.only_inner = not node.bit and not node.items
+
+
+def _walk(inner: dict[str, _Node], fields: Fields, found: Found) -> None:
+    for name, value in fields.items():
+        if value is not None and (node := inner.get(name)) is not None:
+            if type(value) is int and node.bit and 0 <= value <= MAX_COUNT:
+                found[node.bit] = value
+            elif node.only_inner and type(value) is dict:
+                _walk(node.inner, value, found)  # pyright: ignore[reportUnknownArgumentType]
+            else:
+                _read_node(node, value, found)
+
+
+def _read_node(node: _Node, value: object, found: Found) -> None:
+    if node.items:
+        _walk_items(node, value, found)
+    elif node.inner and (fields := fields_of(value)) is not None:
+        _walk(node.inner, fields, found)
+    elif node.bit and not is_unset(value):
+        found[node.bit] = as_quantity(node.path, value)
+
+
+def _walk_items(node: _Node, value: object, found: Found) -> None:
+    if not isinstance(value, list | tuple):
+        return
+    items = [fields for item in cast("Sequence[object]", value) if (fields := fields_of(item))]
+    remaining = dict(node.items)
+    for fields in items:
+        for item in [item for item in remaining if _has(fields, item)]:
+            _walk(remaining.pop(item).inner, fields, found)
+
+
+def _has(fields: Fields, item: Item) -> bool:
+    value = fields.get(item.field)
+    if item.value == "*":
+        return value is not None
+    if isinstance(value, int):
+        return PROTOBUF_MODALITIES.get(value) == item.value
+    return isinstance(value, str) and value.lower() == item.value

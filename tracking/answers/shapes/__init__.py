@@ -1,0 +1,1 @@
+"""What each provider's and each library's answers look like: one module for a shape, and the list of them."""

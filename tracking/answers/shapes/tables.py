@@ -1,0 +1,124 @@
+"""The form in which a shape says where its counts stand."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tracking.answers.fields import Fields, fields_of, text_in
+from tracking.usage import Quantity
+
+MoreUnits = Callable[[Fields, str | None], Mapping[str, Quantity]]
+"""What else of an answer is billed, by unit: from the answer and its model. It is added to what was counted."""
+
+
+class Conditions(NamedTuple):
+    """On what conditions an answer was served, as far as its price depends on them."""
+
+    tier: str | None = None
+    terms: Mapping[str, str] = {}
+    """By what else it is priced, besides its tier: `{"speed": "fast"}`."""
+    region: str | None = None
+
+
+NO_CONDITIONS = Conditions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """By what an answer tells whose it is."""
+
+    provider: str
+    packages: tuple[str, ...] = ()
+    """SDKs that speak to this provider alone, by the beginning of a module's name."""
+    fields: tuple[str, ...] = ()
+    """Fields of an answer that this provider alone sends."""
+    usage_fields: tuple[str, ...] = ()
+    """Fields of its usage (Cohere's: its meta) that this provider alone sends."""
+    ids: tuple[str, ...] = ()
+    """What its ids begin with."""
+
+
+def plain_conditions(answer: Fields) -> Conditions:
+    """Where OpenAI and Anthropic, and so most others, say the service tier, the speed and the region."""
+    usage = fields_of(answer.get("usage"))
+    tier = answer.get("service_tier")
+    if usage is None:
+        return Conditions(text_in(tier))
+    if tier is None:
+        tier = usage.get("service_tier")
+    speed, region = usage.get("speed"), usage.get("inference_geo")
+    if tier is None and speed is None and region is None:
+        return NO_CONDITIONS
+    return Conditions(
+        text_in(tier),
+        {"speed": speed} if isinstance(speed, str) else {},
+        text_in(region) if region != "not_available" else None,
+    )
+
+
+class Item(NamedTuple):
+    """A step into a list: its first item whose field has this value, whatever the case."""
+
+    field: str
+    value: str
+
+
+Step = str | Item
+Place = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One unit of an answer. Places joined by `|` are the same count by other names: the largest counts."""
+
+    unit: str
+    places: tuple[Place, ...]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where one kind of answer holds its counts."""
+
+    name: str
+    root: Place
+    counts: tuple[Count, ...]
+    total: Place = ()
+    """Where the provider's own total stands, below the root."""
+    model: tuple[str, ...] = ("model",)
+    cached_by_kind: bool = False
+    """Cached tokens of sound and pictures are billed at rates of their own: how many of each are cached matters."""
+    hides_output: bool = False
+    """What the total has and the parts lack is output (openai/openai-python#2544)."""
+    only_of: frozenset[str] = frozenset()
+    """The providers that answer so; none named: anyone may."""
+    conditions: Callable[[Fields], Conditions] = plain_conditions
+    more: MoreUnits | None = None
+    waived: Callable[[Fields], bool] | None = None
+    """Whether nothing of an answer is billed."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether such an answer says something, which is counted as output."""
+        return any(count.unit == "output_tokens" for count in self.counts)
+
+
+def place(text: str) -> Place:
+    """`details.cached_tokens`, or `cacheDetails[ttl=1h].inputTokens`, as steps."""
+    steps: list[Step] = []
+    for name, field_name, value in re.findall(r"([^.\[\]]+)(?:\[(\w+)=([\w*]+)\])?", text):
+        steps.append(name)
+        if field_name:
+            steps.append(Item(field_name, value.lower()))
+    return tuple(steps)
+
+
+def needed(unit: str, places: str) -> Count:
+    """A count without which an answer is not of this shape."""
+    return Count(unit, tuple(map(place, places.split(" | "))), required=True)
+
+
+def counted(unit: str, places: str) -> Count:
+    """A count that an answer may have."""
+    return Count(unit, tuple(map(place, places.split(" | "))))
