@@ -16,6 +16,7 @@ WORDS: Final = {
     "totals_disagree": "the parts of the answer's usage contradict its own total: both values",
     "split_assumed": "the answer does not say of which kind these tokens were; they were divided as the others are",
     "standard_rate_for": "a term of the answer has no rate of its own known; the standard rate was taken",
+    "factor_for": "the rate on a term is the standard one times a factor published for it, not for this very model",
     "unpriced_unit": "a unit the answer counts has no rate known; it adds nothing",
     "rate_before_its_start": "the only rate known came into force later, on that day",
     "other_sellers_price": "the price is that of another seller of the model",
@@ -24,7 +25,14 @@ WORDS: Final = {
 """Every word there is, and what it says."""
 
 OF_A_PRICE: Final = frozenset(
-    {"standard_rate_for", "unpriced_unit", "rate_before_its_start", "other_sellers_price", "undated_price"}
+    {
+        "standard_rate_for",
+        "factor_for",
+        "unpriced_unit",
+        "rate_before_its_start",
+        "other_sellers_price",
+        "undated_price",
+    }
 )
 """The words that a price says; every other one is the answer's own, and stays when it is priced again."""
 

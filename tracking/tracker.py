@@ -21,8 +21,8 @@ from tracking.many_calls import GivenCall, ManyCalls
 from tracking.options import CallOptions
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price_files import PriceFiles
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.rows.build import attribution_of, build_record, instant_of_call
 from tracking.rows.prompt import PromptKeeper, PromptPolicy
 from tracking.rows.record import LLMUsageRecord

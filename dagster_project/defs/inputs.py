@@ -11,8 +11,8 @@ from dagster_project.lib.failures import explained
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
-from tracking.pricing import catalogue
-from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.sources import catalogue
+from tracking.pricing.sources.overrides import PriceOverrides
 from warehouse.database import connect, quoted
 from warehouse.sources.budgets import create_budgets
 from warehouse.sources.invoices import create_invoices

@@ -4,6 +4,7 @@
         'tokens_from_text',
         'totals_disagree',
         'standard_rate_for',
+        'factor_for',
         'unpriced_unit',
         'rate_before_its_start',
         'other_sellers_price',

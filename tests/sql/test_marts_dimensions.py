@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tracking import CostCalculator, LedgerError, LLMResponse, Usage
 from tracking.home import Home
-from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.sources.overrides import PriceOverrides
 from warehouse.sources.names import UnusableName, create_names, read_names
 from warehouse.sources.price_history import create_price_history
 

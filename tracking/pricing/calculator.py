@@ -10,10 +10,10 @@ from tracking.answers.response import LLMResponse
 from tracking.assumptions import BEFORE_THERE_WERE_WORDS, Assumption
 from tracking.errors import ArgumentError, UnknownModelError, UsageError
 from tracking.money import PricingStatus
-from tracking.pricing.catalogue import find_price, provider_id_of
 from tracking.pricing.cost import Cost
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
+from tracking.pricing.sources.catalogue import find_price, provider_id_of
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.providers import provider_named
 from tracking.usage import TOKEN_COUNTS, Quantity, Usage, catalogue_counts
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from tracking.assumptions import Assumption, in_words
 from tracking.money import EXACT, PricingStatus, to_cost_usd, to_micro_usd
-from tracking.pricing.catalogue import family_of
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import CostLine
+from tracking.pricing.sources.catalogue import family_of
 from tracking.usage import Quantity
 
 

@@ -15,10 +15,10 @@ import polars as pl
 
 from tracking.errors import ArgumentError, CostTrackingError
 from tracking.money import COST_PLACES
-from tracking.pricing.catalogue import family_of, provider_id_of
 from tracking.pricing.frame_assumptions import statuses
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
+from tracking.pricing.sources.catalogue import family_of, provider_id_of
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.pricing.what_if import Found, PriceFinder, WhatIf, as_microseconds, picos_of
 from tracking.usage import SUBSETS, TOKEN_COUNTS
 

@@ -9,10 +9,10 @@ from typing import Any
 from tracking.answers.response import LLMResponse
 from tracking.errors import ArgumentError, CostTrackingError, UnknownModelError, UsageError
 from tracking.money import COST_PLACES, EXACT, to_cost_usd
-from tracking.pricing import catalogue
 from tracking.pricing.linear_rates import MOST_PICOS, NOT_LINEAR, LinearCard, linear
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
+from tracking.pricing.sources import catalogue
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, Usage, catalogue_counts, units_from_json
 

@@ -9,8 +9,8 @@ import typer
 from tracking import ArgumentError, Cost, CostCalculator, UnknownModelError, UsageError
 from tracking.home import Home
 from tracking.money import EXACT
-from tracking.pricing.catalogue import every_model
-from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.sources.catalogue import every_model
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.usage import Quantity
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
 from warehouse.sealing.reprice import Selection, reprice

@@ -23,8 +23,8 @@ from tracking.durable_files import replace_file
 from tracking.home import Home
 from tracking.journal.writer import record_line
 from tracking.money import EXACT, to_cost_usd, to_micro_usd
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price_files import PriceFiles
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, units_from_json
 from warehouse.ledger.corrections import standing_calls

@@ -12,11 +12,11 @@ import duckdb
 from tracking.errors import UnknownModelError
 from tracking.home import Home
 from tracking.money import EXACT
-from tracking.pricing import catalogue
-from tracking.pricing.catalogued_model import CataloguedModel
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
+from tracking.pricing.sources import catalogue
+from tracking.pricing.sources.catalogued_model import CataloguedModel
+from tracking.pricing.sources.overrides import PriceOverrides
 from warehouse.database import create_table
 from warehouse.source_code import code_hash
 

@@ -18,7 +18,7 @@ import polars as pl
 from tracking import CostCalculator
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.sources.overrides import PriceOverrides
 from warehouse.database import insert_rows, parquet_files
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import duckdb_type

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from tracking import ArgumentError, CostCalculator, LLMResponse, UnknownModelError, Usage
 from tracking.assumptions import assumptions_json
 from tracking.errors import CostTrackingError
-from tracking.pricing.catalogue import find_price
 from tracking.pricing.linear_rates import NEVER, linear
-from tracking.pricing.overrides import PriceOverrides
 from tracking.pricing.rate_card import Rate, RateCard
+from tracking.pricing.sources.catalogue import find_price
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS
 
 MODELS = [

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tracking import CostCalculator, LLMResponse, UnknownModelError
-from tracking.pricing.model_names import names_of
+from tracking.pricing.sources.model_names import names_of
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tracking import CostCalculator, CostTracker, LedgerError, LLMResponse, UnknownModelError
-from tracking.pricing.overrides import PriceOverrides
+from tracking.pricing.sources.overrides import PriceOverrides
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DOCS = Path(__file__).parents[3] / "docs" / "prices.md"

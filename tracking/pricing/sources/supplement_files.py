@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from tracking.errors import LedgerError
-from tracking.pricing.facts import Fact, facts_of
+from tracking.pricing.sources.facts import Fact, facts_of
 
 SOURCE = "supplement"
 FOLDER = Path(__file__).with_name("supplement")

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from tracking.errors import LedgerError
-from tracking.pricing.catalogue import catalogued_model, every_model, nearest_names
-from tracking.pricing.catalogued_model import CataloguedModel
-from tracking.pricing.compiled_rates import compiled
-from tracking.pricing.facts import Fact
-from tracking.pricing.model_names import names_of
-from tracking.pricing.own_entries import VALUE_FIELDS, Entry, entries_of
 from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS, Rate
-from tracking.pricing.supplement_files import facts_about
+from tracking.pricing.sources.catalogue import catalogued_model, every_model, nearest_names
+from tracking.pricing.sources.catalogued_model import CataloguedModel
+from tracking.pricing.sources.compiled_rates import compiled
+from tracking.pricing.sources.facts import Fact
+from tracking.pricing.sources.model_names import names_of
+from tracking.pricing.sources.own_entries import VALUE_FIELDS, Entry, entries_of
+from tracking.pricing.sources.supplement_files import facts_about
 from tracking.providers import every_name, find_provider
 
 SOURCE = "prices.toml"

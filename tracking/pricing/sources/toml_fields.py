@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from tracking.pricing.compiled_rates import GivenRate, rate_names
+from tracking.pricing.sources.compiled_rates import GivenRate, rate_names
 
 MAX_DIGITS = 28
 BEGINNING = datetime.min.replace(tzinfo=UTC)

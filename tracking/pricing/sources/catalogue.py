@@ -10,13 +10,13 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from tracking.errors import UnknownModelError
-from tracking.pricing import price_map
-from tracking.pricing.catalogued_model import CataloguedModel
-from tracking.pricing.listing import SOURCE, CatalogueListing, Listing, source_version
-from tracking.pricing.model_names import names_of
 from tracking.pricing.price import Price
-from tracking.pricing.supplement_files import SOURCE as SUPPLEMENT
-from tracking.pricing.supplement_files import facts_about, supplement_version
+from tracking.pricing.sources import price_map
+from tracking.pricing.sources.catalogued_model import CataloguedModel
+from tracking.pricing.sources.listing import SOURCE, CatalogueListing, Listing, source_version
+from tracking.pricing.sources.model_names import names_of
+from tracking.pricing.sources.supplement_files import SOURCE as SUPPLEMENT
+from tracking.pricing.sources.supplement_files import facts_about, supplement_version
 from tracking.providers import find_provider, provider_named, provider_of_model, snapshot
 
 REMEMBERED_MODELS = 4096

@@ -16,9 +16,9 @@ from typing import Any, cast
 
 from tracking.assumptions import Assumption, assumption
 from tracking.money import EXACT, MILLION
-from tracking.pricing.compiled_rates import GivenRate, card_of_rates
-from tracking.pricing.listing import Listed
-from tracking.pricing.model_names import names_of
+from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
+from tracking.pricing.sources.listing import Listed
+from tracking.pricing.sources.model_names import names_of
 from tracking.providers import provider_named
 from tracking.terms import implied_by
 

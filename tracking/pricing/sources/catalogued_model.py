@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from tracking.assumptions import Assumption, assumption
 from tracking.money import EXACT
-from tracking.pricing.compiled_rates import GivenRate, compiled, is_of_tokens, unit_of_rate
-from tracking.pricing.facts import Fact, boundaries_of
-from tracking.pricing.listing import CatalogueListing, Listed, Listing, scaled
 from tracking.pricing.price import Price
-from tracking.pricing.supplement_files import SOURCE, facts_about, version_of
+from tracking.pricing.sources.compiled_rates import GivenRate, compiled, is_of_tokens, unit_of_rate
+from tracking.pricing.sources.facts import Fact, boundaries_of
+from tracking.pricing.sources.listing import CatalogueListing, Listed, Listing, scaled
+from tracking.pricing.sources.supplement_files import SOURCE, facts_about, version_of
 from tracking.terms import implied_by, unmet_terms
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class CataloguedModel:
         for name in listed.rates.keys() - listed.of_terms:
             if not is_of_tokens(unit := unit_of_rate(name)):
                 continue
-            fact = next((fact for fact in said if unit not in fact.open), None)
+            fact = next((fact for fact in said if not fact.open & {unit, "*"}), None)
             if fact is None:
                 draft.doubtful[unit] = assumption("standard_rate_for", f"{unit}, {terms}")
             elif (factor := fact.factors.get(unit, fact.factors["*"])) != 1:
@@ -168,8 +168,10 @@ class CataloguedModel:
             factor = fact.factors.get(unit, fact.factors["*"] if is_of_tokens(unit) else None)
             if factor is not None:
                 draft.rates[name] = scaled(rate, factor)
-        for unit in fact.open:
-            draft.doubtful[unit] = assumption("standard_rate_for", f"{unit}, {term}={value}")
+        if "*" in fact.open:
+            draft.assumed.append(assumption("factor_for", f"{term}={value}"))
+        for unit in fact.open - {"*"}:
+            draft.doubtful[unit] = assumption("factor_for", f"{unit}, {term}={value}")
         draft.context[term] = value
         draft.facts.append(fact)
         return True
@@ -197,8 +199,8 @@ class CataloguedModel:
 
 def _factor_of(facts: Iterable[Fact], term: str, value: str) -> Fact | None:
     """The fact that says by what a term multiplies the rates."""
-    said = {term: value.lower(), **implied_by(term, value)}
-    return next((fact for fact in facts if fact.kind == "factor" and said.get(fact.when[0]) in fact.when[1]), None)
+    said = {term: value, **implied_by(term, value)}
+    return next((fact for fact in facts if fact.kind == "factor" and fact.is_for(said)), None)
 
 
 def _ratio(standard: GivenRate | None, served: GivenRate) -> Decimal | None:

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Any, cast
 
-from tracking.pricing.compiled_rates import GivenRate, card_of_rates
-from tracking.pricing.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
+from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
+from tracking.pricing.sources.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
 from tracking.providers import provider_named
 from tracking.terms import implied_by
 

@@ -16,8 +16,8 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Any, cast
 
-from tracking.pricing.compiled_rates import GivenRate, card_of_rates
-from tracking.pricing.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
+from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
+from tracking.pricing.sources.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
 
 COMMON = frozenset({"models", "except", "from", "to", "source", "read", "why"})
 KINDS = {
@@ -59,17 +59,22 @@ class Fact:
     why: str | None
     rates: Mapping[str, GivenRate] = field(default_factory=dict[str, GivenRate])
     peak: Peak | None = None
-    when: tuple[str, frozenset[str]] = ("", frozenset())
-    """A term, and the values of it that the factor is for."""
+    when: tuple[str, tuple[str, ...]] = ("", ())
+    """A term, and the values of it, or patterns of them, that the factor is for."""
     factors: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """By unit; `*` stands for every other count of tokens."""
     units: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
-    """Units whose rate on these terms nobody publishes: the factor is taken, and that is said."""
+    """Units whose rate on these terms nobody publishes, `*` for all: the factor is taken, and that is said."""
 
     def is_about(self, names: Iterable[str]) -> bool:
         """Whether it is about a model that goes by these names, in lower case."""
         return any(_matches(name, self.models) and not _matches(name, self.but) for name in names)
+
+    def is_for(self, terms: Mapping[str, str]) -> bool:
+        """Whether the factor is for one of these terms."""
+        value = terms.get(self.when[0])
+        return value is not None and _matches(value.lower(), self.when[1])
 
     def holds(self, at: datetime) -> bool:
         return self.start <= at < self.end
@@ -77,7 +82,9 @@ class Fact:
     def contends_with(self, other: "Fact") -> bool:
         """Whether both would say the same thing of one model, by what their names show."""
         same = self.kind == other.kind and self.start < other.end and other.start < self.end
-        if not same or (self.kind == "factor" and (self.when[0] != other.when[0] or not self.when[1] & other.when[1])):
+        if not same or (
+            self.kind == "factor" and (self.when[0] != other.when[0] or not set(self.when[1]) & set(other.when[1]))
+        ):
             return False
         if self.kind == "rate" and not self.rates.keys() & other.rates.keys():
             return False
@@ -143,7 +150,7 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
         why=table.get("why"),
         rates=rates,
         peak=_peak(label, table["peak"]) if "peak" in table else None,
-        when=_when(label, table["when"]) if kind == "factor" else ("", frozenset()),
+        when=_when(label, table["when"]) if kind == "factor" else ("", ()),
         factors=_factors(label, table) if kind == "factor" else {},
         units=frozenset(_names(label, "units", table.get("units", []))) if kind == "settled" else frozenset(),
         open=frozenset(_names(label, "open", table.get("open", []))),
@@ -157,11 +164,11 @@ def _names(label: str, name: str, value: object) -> tuple[str, ...]:
     return tuple(str(text).lower() for text in texts)
 
 
-def _when(label: str, value: object) -> tuple[str, frozenset[str]]:
+def _when(label: str, value: object) -> tuple[str, tuple[str, ...]]:
     if not isinstance(value, dict) or len(cast("dict[str, Any]", value)) != 1:
         raise ValueError(f"{label}: when ({value!r}) is not a table of one term, e.g. {{ processing = 'batch' }}")
     ((term, values),) = cast("dict[str, Any]", value).items()
-    return term, frozenset(_names(label, f"when.{term}", values))
+    return term, _names(label, f"when.{term}", values)
 
 
 def _factors(label: str, table: Mapping[str, Any]) -> dict[str, Decimal]:

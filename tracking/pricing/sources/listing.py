@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tracking.assumptions import Assumption, assumption
 from tracking.money import EXACT
-from tracking.pricing.compiled_rates import GivenRate, given_rates
+from tracking.pricing.sources.compiled_rates import GivenRate, given_rates
 from tracking.providers import snapshot
 
 if TYPE_CHECKING:

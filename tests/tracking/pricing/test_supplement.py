@@ -1,0 +1,106 @@
+"""Facts of our own beside genai-prices: each with its source, none against another, and what they say of real terms."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tracking import Cost, CostCalculator, LedgerError, LLMResponse, Usage
+from tracking.pricing.sources.supplement_files import facts_about, facts_in, providers_with_facts
+from tracking.providers import find_provider
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+MILLION = Usage(input_tokens=1_000_000, output_tokens=100_000)
+
+
+def priced(provider: str, model: str, at: datetime = NOON, usage: Usage = MILLION, **terms: str) -> Cost:
+    return CostCalculator().cost(LLMResponse(provider=provider, model=model, usage=usage, **terms), at=at)  # type: ignore[arg-type]
+
+
+def test_every_fact_names_a_provider_of_the_catalogue_its_source_and_the_day_it_was_read() -> None:
+    assert len(providers_with_facts()) >= 9
+    for provider in providers_with_facts():
+        assert find_provider(provider), provider
+        facts = facts_about(provider)
+        assert facts
+        for fact in facts:
+            assert fact.source.startswith("https://"), (provider, fact)
+            assert date(2026, 11, 1) <= fact.read, (provider, fact)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "terms", "times"),
+    [
+        ("openai", "gpt-5-mini", {"service_tier": "flex"}, "0.5"),
+        ("openai", "gpt-5", {"service_tier": "priority"}, "2"),
+        ("openai", "gpt-4o", {"service_tier": "batch"}, "0.5"),
+        ("anthropic", "claude-opus-4-1", {"service_tier": "batch"}, "0.5"),
+        ("anthropic", "claude-sonnet-5", {"region": "us"}, "1.1"),
+        ("groq", "llama-3.3-70b-versatile", {"service_tier": "flex"}, "1"),
+        ("mistral", "mistral-large-latest", {"service_tier": "batch"}, "0.5"),
+    ],
+)
+def test_a_published_factor_is_a_known_rate(provider: str, model: str, terms: dict[str, str], times: str) -> None:
+    standard, served = priced(provider, model), priced(provider, model, **terms)
+    assert served.usd == standard.usd * Decimal(times)
+    assert served.pricing_status == "priced"
+
+
+def test_a_factor_holds_from_the_day_the_term_was_sold() -> None:
+    before = datetime(2024, 4, 14, tzinfo=UTC)
+    assert priced("openai", "gpt-3.5-turbo", datetime(2024, 4, 16, tzinfo=UTC), service_tier="batch").assumptions == ()
+    assert priced("openai", "gpt-3.5-turbo", before, service_tier="batch").pricing_status == "estimated"
+
+
+def test_a_factor_published_for_a_tier_but_not_for_the_model_is_taken_and_said() -> None:
+    cost = priced("google", "gemini-2.5-flash", service_tier="flex")
+    assert cost.usd == priced("google", "gemini-2.5-flash").usd / 2
+    assert cost.assumptions == ({"factor_for": "service_tier=flex"},)
+
+
+def test_peak_hours_are_those_of_working_days() -> None:
+    friday, saturday = datetime(2026, 11, 20, 2, tzinfo=UTC), datetime(2026, 11, 21, 2, tzinfo=UTC)
+    assert (
+        priced("deepseek", "deepseek-v4-flash", friday).usd == 2 * priced("deepseek", "deepseek-v4-flash", saturday).usd
+    )
+
+
+def test_hosted_tools_have_their_rates() -> None:
+    searches = Usage(input_tokens=0, output_tokens=0, other_units={"web_searches": 3, "storage_searches": 2})
+    assert priced("openai", "gpt-5", usage=searches).usd == Decimal("0.035")
+
+
+def test_a_price_of_another_seller_is_never_plain() -> None:
+    assert {"other_sellers_price": "openai"} in priced("azure", "gpt-5").assumptions
+
+
+RATE = """
+[[rate]]
+models = ["gpt-5*"]
+rates = { web_searches_kcount = "10" }
+source = "https://provider.example/prices"
+read = 2026-11-26
+"""
+
+
+@pytest.mark.parametrize(
+    ("fact", "named"),
+    [
+        (RATE.replace('"10"', '"ten"'), "ten"),
+        (RATE.replace("[[rate]]", "[[fact]]"), "fact"),
+        (RATE.replace("source", "origin"), "source|origin"),
+    ],
+)
+def test_a_malformed_fact_is_refused_by_name(tmp_path: Path, fact: str, named: str) -> None:
+    path = tmp_path / "openai.toml"
+    path.write_text(fact)
+    with pytest.raises(LedgerError, match=named):
+        facts_in(path)
+
+
+def test_facts_that_overlap_are_refused_and_both_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "openai.toml"
+    path.write_text(RATE + RATE)
+    with pytest.raises(LedgerError, match=r"number 1.*number 2"):
+        facts_in(path)
