@@ -203,8 +203,9 @@ class CostTracker:
         user, trackable = arguments["user"], arguments["trackable"]
         occurred_at = instant_of_call(options.get("occurred_at"))
         attribution = attribution_of(user, trackable, options)
-        cost = self._cost(response, occurred_at, attribution["tenant"])
         prompt = self._prompts.trace(arguments["prompt"])
+        response = response.with_prompt(prompt.chars)
+        cost = self._cost(response, occurred_at, attribution["tenant"])
         attribution["request_type"] = RequestType.of(arguments["request_type"], self._request_types)
         record = build_record(response, cost, prompt, attribution, occurred_at, options)
         if cost.price is not None:

@@ -3,6 +3,7 @@
     {{- return([
         'tokens_from_text',
         'totals_disagree',
+        'split_assumed',
         'standard_rate_for',
         'factor_for',
         'unpriced_unit',

@@ -105,11 +105,11 @@ def test_under_log_a_paid_call_is_never_broken(home: Path, response: object) -> 
 
 
 def test_an_answer_that_cannot_be_read_is_kept(tracker: CostTracker, home: Path) -> None:
-    broken = CHAT | {"usage": {"prompt_tokens": 5}}
+    broken = CHAT | {"usage": {"total_tokens": 5}}
     with pytest.raises(ResponseError), tracker.call(**WHO, provider="groq") as call:
         call.response = broken
     (kept,) = [json.loads(line) for file in (home / "quarantine").iterdir() for line in file.open()]
-    assert kept["answer"]["usage"] == {"prompt_tokens": 5}
+    assert kept["answer"]["usage"] == {"total_tokens": 5}
 
 
 def test_provider_and_model_read_an_answer_that_names_neither(tracker: CostTracker) -> None:

@@ -148,7 +148,7 @@ def finish_reason_of(answer: Fields) -> str | None:
                 fields.get("finish_reason") or fields.get("finishReason") or fields.get("stop_reason")
             ):
                 return reason
-    for field in ("stop_reason", "stopReason", "finish_reason", "done_reason", "status"):
+    for field in ("stop_reason", "stopReason", "finish_reason", "done_reason", "completionReason", "status"):
         if (value := answer.get(field)) is not None and (reason := text_in(value)):
             return reason
     inner = answer.get("response")

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from tracking.answers.fields import Fields, fields_of, inside, text_in
 from tracking.answers.inference import extractors_of, infer_provider
+from tracking.answers.totals import Said, reconciled
+from tracking.assumptions import Assumption
 from tracking.errors import ArgumentError, ResponseError
 from tracking.providers import known_provider
 from tracking.terms import terms_of_tier
-from tracking.usage import Quantity, Usage, as_count, as_quantity
+from tracking.usage import CATALOGUE_UNIT, TOKEN_COUNTS, Quantity, Usage, as_count, as_quantity, parts_fit
 
 ForeignReader = Callable[[Fields, str | None, str | None], dict[str, Any]]
 
@@ -147,8 +149,24 @@ Pydantic's instrumentations send.
 """
 
 
+NOT_A_CALL = frozenset(
+    ("create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "agent", "workflow", "tool", "task")
+)
+"""Operations around calls of models, whose spans sum up those of the calls: `gen_ai.operation.name`, and what stood in
+`traceloop.span.kind` before. Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/"""
+
+
 def read_span_attributes(attributes: Fields, provider: str | None, model: str | None) -> dict[str, Any]:
-    """A flat mapping of `gen_ai.*` attributes, current and older names."""
+    """A flat mapping of `gen_ai.*` attributes, current and older names, of a span that is a call of a model.
+
+    Raises:
+        ResponseError: it is another operation's (an agent's, a tool's), or says no usage.
+    """
+    operation = _first(attributes, "gen_ai.operation.name", "traceloop.span.kind")
+    if operation is not None and operation.lower() in NOT_A_CALL:
+        raise ResponseError(
+            f"{operation.lower()} is an operation around calls of models, which have spans of their own"
+        )
     counts = {
         column: next((v for name in names if (v := attributes.get(f"gen_ai.usage.{name}")) is not None), None)
         for column, names in _SPAN_COUNTS.items()
@@ -180,18 +198,29 @@ def read_span_attributes(attributes: Fields, provider: str | None, model: str | 
 def _response(
     provider: str, model: str | None, counts: Mapping[str, Any], others: Mapping[str, Any], **rest: Any
 ) -> dict[str, Any]:
-    usage = Usage(
-        **{name: as_count(name, value) for name, value in counts.items() if value is not None},
-        other_units={name: as_quantity(name, value) for name, value in others.items() if value is not None},
+    usage, assumptions = _usage(
+        {name: as_count(name, value) for name, value in counts.items() if value is not None},
+        {name: as_quantity(name, value) for name, value in others.items() if value is not None},
     )
     return {
         "provider": extractors_of(provider).provider,
         "model": model,
         "usage": usage,
+        "assumptions": assumptions,
         "price_context": terms_of_tier(rest.get("service_tier")),
         "created": None,
         **rest,
     }
+
+
+def _usage(counts: Mapping[str, int], others: Mapping[str, Quantity]) -> tuple[Usage, tuple[Assumption, ...]]:
+    """The counts by our columns' names; where a part exceeds its whole, as they are to be billed, and that is said."""
+    if parts_fit(map(counts.get, TOKEN_COUNTS)):
+        return Usage(**cast(Any, counts), other_units=others), ()
+    by_unit = {CATALOGUE_UNIT.get(name, name): count for name, count in counts.items()}
+    fitted, assumptions = reconciled(by_unit | dict(others), Said())
+    columns = {name: fitted.pop(CATALOGUE_UNIT.get(name, name), None) for name in TOKEN_COUNTS}
+    return Usage(**cast(Any, columns), other_units=fitted), assumptions
 
 
 def _inferred(metadata: Fields, model: str | None) -> str:

@@ -1,11 +1,12 @@
 """`LLMResponse`: one provider's answer, reduced to what its cost depends on."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
+from tracking.answers.estimates import tokens_of, with_estimated_input
 from tracking.answers.extraction import extract, real_id
 from tracking.answers.text import text_of
 from tracking.answers.wrappers import stream_of
@@ -132,6 +133,13 @@ class LLMResponse:
     def terms(self) -> Mapping[str, str]:
         """By what besides its model the answer is priced: `price_context`, and the region it was served in."""
         return self.price_context if self.region is None else {**self.price_context, "region": self.region}
+
+    def with_prompt(self, characters: int | None) -> Self:
+        """The same answer; where it told no usage, its input is worked out from the length of what it was sent."""
+        if not self.estimated or not characters or self.usage.input_tokens is not None:
+            return self
+        usage = replace(self.usage, input_tokens=tokens_of(characters))
+        return self._of({**self.__dict__, "usage": usage, "assumptions": with_estimated_input(self.assumptions)})
 
     def terms_beside_tier(self) -> dict[str, str]:
         """What of `price_context` the service tier does not say itself."""

@@ -4,18 +4,17 @@ Only names, counts and the number of characters are kept of a stream, never its 
 """
 
 import json
-from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from tracking.answers.extraction import extract, instant_of, provider_of_chunk, response_id_of
+from tracking.answers.estimates import from_text, tokens_of
+from tracking.answers.extraction import extract, finish_reason_of, instant_of, provider_of_chunk, response_id_of
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
 from tracking.answers.inference import extractors_of, infer_provider
+from tracking.answers.stream_counts import StreamCounts
+from tracking.answers.stream_text import characters_in, characters_made
 from tracking.errors import ResponseError, UsageError
 from tracking.terms import terms_of_tier
 from tracking.usage import Usage
-
-CHARACTERS_PER_TOKEN = 4
-"""The estimate's rule: about four characters of text a token, rounded up."""
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed", "response.done")
 _NAMES = (
@@ -24,7 +23,10 @@ _NAMES = (
 )
 """What is kept of a chunk besides its usage."""
 
-_DELTA_TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text", "thinking", "partial_json", "arguments")
+_CONVERSE_EVENTS = frozenset(
+    ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop")
+)
+_GEMINI_USAGE = ("usageMetadata", "usage_metadata")
 
 
 class StreamReader:
@@ -38,8 +40,7 @@ class StreamReader:
         self.model = model
         self.error_type: str | None = None
         self._names: dict[str, Any] = {}
-        self._usage: dict[str, Any] = {}
-        self._usage_name = "usage"
+        self._counts = StreamCounts()
         self._source: object = None
         self._class_provider: str | None = None
         self._finish: str | None = None
@@ -79,7 +80,7 @@ class StreamReader:
             raise ResponseError("no usage in this stream: it held no chunk")
         if not self._readable:
             raise ResponseError(f"no usage in this stream: a chunk of type {self._unreadable} cannot be read")
-        if self._usage and (self._final or (self._ended and self._finish is not None)):
+        if self._counts and (self._final or (self._ended and self._finish is not None)):
             try:
                 return self._whole()
             except ResponseError:
@@ -99,7 +100,7 @@ class StreamReader:
         }
 
     def _partial(self) -> dict[str, Any]:
-        estimate = -(-self._characters // CHARACTERS_PER_TOKEN)
+        estimate = tokens_of(self._characters)
         body = self._body()
         try:
             read = self._extract(body)
@@ -115,6 +116,7 @@ class StreamReader:
             "usage": Usage(**cast(Any, counts), other_units=usage.other_units),
             "status": "partial",
             "estimated": True,
+            "assumptions": (*read.get("assumptions", ()), from_text("output")),
             "finish_reason": self._finish,
             "error_type": self.error_type,
         }
@@ -124,27 +126,36 @@ class StreamReader:
 
     def _body(self) -> dict[str, Any]:
         """What was kept, in the shape of an answer that is no stream."""
-        return {**self._names, self._usage_name: self._usage}
+        return {**self._names, **(self._counts.body or {"usage": {}})}
 
     def _take(self, chunk: object) -> None:
+        if isinstance(chunk, tuple):  # xai-sdk's: the answer so far, and what is new of it
+            chunk = cast("tuple[object, ...]", chunk)[-1]
         fields = fields_of(chunk)
         if fields is None:
             raise ResponseError(f"a chunk of type {type(chunk).__name__} is neither a mapping nor an SDK object")
-        kind = type(chunk)
-        if kind is not dict and self._class_provider is None:
+        if type(chunk) is not dict and self._class_provider is None:
             self._class_provider = provider_of_chunk(chunk)
+        if (message := fields_of(fields.get("_proto"))) is not None:  # xai-sdk's
+            fields = message
         if (data := fields_of(fields.get("data"))) is not None and "choices" in data:  # Mistral's CompletionEvent
             fields = data
         event = fields.get("type")
-        if isinstance(event, str) and "choices" not in fields and "response_metadata" not in fields:
-            self._take_event(event, fields)
+        if "choices" in fields or "response_metadata" in fields:
+            self._take_chunk(fields)
         elif "chunk" in fields and isinstance(payload := inside(fields["chunk"], "bytes"), bytes):  # InvokeModel's
             self._class_provider = "aws"  # whoever made the model, Bedrock sells it
             self._take(json.loads(payload))
-        elif "contentBlockDelta" in fields or "messageStop" in fields or "metadata" in fields:
+        elif isinstance(event, str):
+            self._take_event(event, fields)
+        elif not _CONVERSE_EVENTS.isdisjoint(fields) or inside(fields, "metadata", "usage") is not None:
             self._take_converse(fields)
+        elif isinstance(event := fields.get("event_type"), str):
+            self._take_first_cohere(event, fields)
         else:
             self._take_chunk(fields)
+        if self._counts.keep_top(fields):
+            self._final = True
 
     def _take_event(self, event: str, fields: Fields) -> None:
         """OpenAI's responses and realtime events, Anthropic's, Cohere's."""
@@ -177,44 +188,58 @@ class StreamReader:
             self._keep_usage(fields["usage"])
             self._final = True
         elif event != "text":  # Anthropic's helper repeats each text delta under this name
-            self._count_text(fields.get("delta"))
+            self._characters += characters_in(fields.get("delta"))
+
+    def _take_first_cohere(self, event: str, fields: Fields) -> None:
+        """The events of Cohere's chat of version 1."""
+        if event != "stream-end":
+            self._characters += characters_in(fields.get("text"))
+            return
+        inner = fields_of(fields.get("response")) or {}
+        self._keep_names(inner)
+        self._finish = text_in(fields.get("finish_reason"))
+        self._final = self._counts.keep("meta", inner.get("meta"))
 
     def _take_converse(self, fields: Fields) -> None:
         """Bedrock's `converse_stream`."""
         self._class_provider = "aws"
-        self._count_text(inside(fields, "contentBlockDelta", "delta"))
+        self._characters += characters_in(inside(fields, "contentBlockDelta", "delta"))
         self._finish = text_in(inside(fields, "messageStop", "stopReason")) or self._finish
         metadata = fields_of(fields.get("metadata"))
         if metadata is not None:
             self._keep_usage(metadata.get("usage"))
-            if (tier := metadata.get("serviceTier")) is not None:
-                self._names["serviceTier"] = tier
+            for name in ("serviceTier", "performanceConfig"):
+                if (said := metadata.get(name)) is not None:
+                    self._names[name] = said
             self._final = True
 
     def _take_chunk(self, fields: Fields) -> None:
-        """Chunks of chat completions, of Gemini, and of LangChain."""
+        """Chunks of chat completions, of Gemini, of LangChain, and bodies of other makers' models."""
         self._keep_names(fields)
+        if (metadata := fields_of(fields.get("response_metadata"))) is not None:
+            self._take_langchain(fields, metadata)
+            return
+        self._finish = finish_reason_of(fields) or self._finish
         for choice in (*listed(fields.get("choices")), *listed(fields.get("candidates"))):
             choice_fields = fields_of(choice) or {}
-            self._finish = (
-                text_in(choice_fields.get("finish_reason") or choice_fields.get("finishReason")) or self._finish
-            )
-            self._count_text(choice_fields.get("delta"))
-            for part in listed(inside(choice_fields, "content", "parts")):
-                self._count_text(part)
-        if (metadata := fields_of(fields.get("response_metadata"))) is not None:  # LangChain's
-            self._names["response_metadata"] = {**self._names.get("response_metadata", {}), **metadata}
-            self._finish = text_in(metadata.get("finish_reason") or metadata.get("stop_reason")) or self._finish
-            self._count_text({"content": fields.get("content")})
-            self._usage_name = "usage_metadata"
-            self._usage = _sum_of(self._usage, fields_of(fields.get("usage_metadata")) or {})
-            return
+            self._characters += characters_in(choice_fields.get("delta"))
+            self._characters += sum(map(characters_in, listed(inside(choice_fields, "content", "parts"))))
+            self._keep_usage(choice_fields.get("usage"))  # Moonshot's
+            for name in ("groundingMetadata", "grounding_metadata"):  # searches are billed
+                if choice_fields.get(name) is not None:
+                    self._names["candidates"] = [{name: choice_fields[name]}]
+        self._characters += characters_made(fields)
         for usage in (fields.get("usage"), inside(fields, "x_groq", "usage")):
             self._keep_usage(usage)
-        for name in ("usageMetadata", "usage_metadata"):
-            if fields.get(name) is not None:
-                self._usage_name = name
-                self._keep_usage(fields[name])
+        for name in _GEMINI_USAGE:
+            if self._counts.replace(name, fields.get(name)):
+                self._final = self._finish is not None
+
+    def _take_langchain(self, fields: Fields, metadata: Fields) -> None:
+        self._names["response_metadata"] = {**self._names.get("response_metadata", {}), **metadata}
+        self._finish = text_in(metadata.get("finish_reason") or metadata.get("stop_reason")) or self._finish
+        self._characters += characters_in({"content": fields.get("content")})
+        self._counts.add("usage_metadata", fields.get("usage_metadata"))
 
     def _keep_names(self, fields: Fields) -> None:
         for name in _NAMES:
@@ -222,32 +247,9 @@ class StreamReader:
                 self._names[name] = value
 
     def _keep_usage(self, usage: object) -> None:
-        """Counts are cumulative: a later one replaces an earlier one (ccusage#938). One after the finish is final."""
-        if said := fields_of(usage):
-            self._usage.update((name, value) for name, value in said.items() if value is not None)
+        """One that comes after the finish is final."""
+        if self._counts.keep("usage", usage):
             self._final = self._finish is not None
-
-    def _count_text(self, delta: object) -> None:
-        if isinstance(delta, str):
-            self._characters += len(delta)
-            return
-        fields = fields_of(delta)
-        if fields is None:
-            return
-        for name in _DELTA_TEXTS:
-            value = fields.get(name)
-            if isinstance(value, str):
-                self._characters += len(value)
-            elif value is not None:
-                self._count_parts(listed(value) or [value])
-        self._count_text(inside(fields, "message", "content"))
-        self._count_parts(listed(fields.get("tool_calls")))
-        self._count_text(inside(fields, "reasoningContent", "text"))
-        self._count_text(inside(fields, "toolUse", "input"))
-
-    def _count_parts(self, parts: Iterable[object]) -> None:
-        for part in parts:
-            self._count_text(inside(part, "text") or inside(part, "function", "arguments"))
 
 
 def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
@@ -266,16 +268,3 @@ def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
         "service_tier": (tier := text_in(body.get("service_tier"))),
         "price_context": terms_of_tier(tier),
     }
-
-
-def _sum_of(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    total = dict(earlier)
-    for name, value in later.items():
-        before = total.get(name)
-        if isinstance(value, int) and isinstance(before, int):
-            total[name] = before + value
-        elif isinstance(value, Mapping) and isinstance(before, Mapping):
-            total[name] = _sum_of(cast(Fields, before), cast(Fields, value))
-        else:
-            total[name] = value
-    return total

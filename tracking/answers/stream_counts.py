@@ -1,0 +1,81 @@
+"""What a stream has counted so far, put together in the shape of an answer that is no stream."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from tracking.answers.fields import Fields, fields_of
+from tracking.answers.shapes.bedrock import METRICS
+from tracking.answers.shapes.everyones import TABLES
+
+_NUMBERS = frozenset(
+    place[0]
+    for table in TABLES
+    if not table.root
+    for count in table.counts
+    for place in count.places
+    if len(place) == 1 and isinstance(place[0], str)
+)
+"""The counts that stand at the top of an answer: Llama's, Titan's, Ollama's."""
+
+_GROUPS = (METRICS, "meta", "metrics")
+"""The groups of counts that stand there beside `usage`."""
+
+
+class StreamCounts:
+    """The counts of the chunks, by the name of the field they stand in."""
+
+    def __init__(self) -> None:
+        self.body: dict[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.body)
+
+    def keep(self, name: str, said: object) -> bool:
+        """Counts are cumulative: a later one replaces an earlier one (ccusage#938), a later zero does not."""
+        if (fields_of(said) or None) is None and not isinstance(said, int):
+            return False
+        self.body[name] = _later(self.body.get(name), said)
+        return True
+
+    def replace(self, name: str, said: object) -> bool:
+        """A snapshot that is whole: what it lacks is no longer said."""
+        if not (fields := fields_of(said)):
+            return False
+        self.body[name] = dict(fields)
+        return True
+
+    def add(self, name: str, said: object) -> bool:
+        """Counts of this chunk alone."""
+        if not (fields := fields_of(said)):
+            return False
+        self.body[name] = _sum_of(self.body.get(name, {}), fields)
+        return True
+
+    def keep_top(self, chunk: Fields) -> bool:
+        """The counts at the top of a chunk; whether the last chunk's, which say how the whole call went, came."""
+        for name in _NUMBERS & chunk.keys():
+            if isinstance(chunk[name], int):
+                self.keep(name, chunk[name])
+        return sum(self.keep(name, chunk[name]) for name in _GROUPS if chunk.get(name) is not None) > 0
+
+
+def _later(before: Any, said: Any) -> Any:
+    if said is None or (said == 0 and before):
+        return before
+    fields, earlier = fields_of(said), fields_of(before)
+    if fields is None or earlier is None:
+        return said if fields is None else dict(fields)
+    return {**earlier, **{name: _later(earlier.get(name), value) for name, value in fields.items()}}
+
+
+def _sum_of(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    total = dict(earlier)
+    for name, value in later.items():
+        before = total.get(name)
+        if isinstance(value, int) and isinstance(before, int):
+            total[name] = before + value
+        elif isinstance(value, Mapping) and isinstance(before, Mapping):
+            total[name] = _sum_of(cast(Fields, before), cast(Fields, value))
+        else:
+            total[name] = value
+    return total
