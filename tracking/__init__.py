@@ -15,10 +15,10 @@ from tracking.errors import (
     UnknownModelError,
     UsageError,
 )
-from tracking.options import CallOptions
 from tracking.pricing.calculator import CostCalculator
 from tracking.pricing.cost import Cost
 from tracking.pricing.rate_card import CostLine
+from tracking.rows.options import CallOptions
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
 from tracking.rows.trackable import TrackableRef

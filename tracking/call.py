@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tracking.answers.response import LLMResponse
+from tracking.interrupts import raise_interrupt_behind
 
 if TYPE_CHECKING:
     from tracking.rows.record import LLMUsageRecord
@@ -63,6 +64,7 @@ class TrackedCall:
                 response = LLMResponse.failed(provider=provider, model=model, error_type=error_type)
             self.record = self._tracker.record(llm_response=response, **arguments)
         except Exception as trouble:
+            raise_interrupt_behind(trouble)
             self._tracker.report_unrecorded(trouble)
 
     def _milliseconds(self, until: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracking.errors import LedgerError, RefusedCallsError
-from tracking.options import CallOptions
+from tracking.rows.options import CallOptions
 from tracking.rows.record import LLMUsageRecord
 
 WRITE_BYTES = 8 * 1024 * 1024
@@ -24,7 +24,7 @@ class GivenCall:
 class Refusal:
     """Why a call was refused, and where it was kept."""
 
-    error: Exception
+    error: BaseException
     kept: object
 
 
@@ -32,7 +32,7 @@ class ManyCalls:
     """Rows on their way to the journal. `keep` puts a refused call into quarantine and says where."""
 
     def __init__(
-        self, write: Callable[[Iterable[bytes]], None], keep: Callable[[Exception, GivenCall], object]
+        self, write: Callable[[Iterable[bytes]], None], keep: Callable[[BaseException, GivenCall], object]
     ) -> None:
         self.records: list[LLMUsageRecord | None] = []
         """A row for each call so far; `None` where it was refused."""
@@ -50,7 +50,7 @@ class ManyCalls:
         if self._bytes >= WRITE_BYTES:
             self.write()
 
-    def refuse(self, error: Exception, call: GivenCall) -> None:
+    def refuse(self, error: BaseException, call: GivenCall) -> None:
         self.refusals[len(self.records)] = Refusal(error, self._keep(error, call))
         self.records.append(None)
 
@@ -64,7 +64,7 @@ class ManyCalls:
                 self.refusals[place] = Refusal(error, self._keep(error, call))
                 self.records[place] = None
 
-    def refused(self, told: Callable[[Exception], Exception]) -> RefusedCallsError:
+    def refused(self, told: Callable[[BaseException], Exception]) -> RefusedCallsError:
         """The error that says so; `told` gives what may be said of one call's."""
         errors = {place: told(self.refusals[place].error) for place in sorted(self.refusals)}
         kept: Any = self.refusals[min(self.refusals)].kept

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tracking.interrupts import raise_interrupt_behind
+
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import Provider
@@ -125,7 +127,8 @@ def provider_of_model(model: object) -> "Provider | None":
         return None
     try:
         return snapshot().find_provider(model, None, None)
-    except LookupError:
+    except LookupError as error:
+        raise_interrupt_behind(error)
         return None
 
 

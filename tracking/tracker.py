@@ -14,16 +14,17 @@ from tracking.attribution import current_attribution
 from tracking.call import TrackedCall
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
 from tracking.home import Home
+from tracking.interrupts import interrupt_behind, raise_interrupt_behind
 from tracking.journal.kept_parts import attribution_part
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.many_calls import GivenCall, ManyCalls
-from tracking.options import CallOptions
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
 from tracking.pricing.price_files import PriceFiles
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.rows.build import attribution_of, build_record, instant_of_call
+from tracking.rows.options import CallOptions
 from tracking.rows.prompt import PromptKeeper, PromptPolicy
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
@@ -107,6 +108,10 @@ class CostTracker:
             UnknownModelError: no catalogue knows the model (`on_unknown_model="record"` writes it unpriced).
             pydantic.ValidationError: the row would not be valid.
             LedgerError: the disk refused it.
+
+        Whatever a signal's handler raises meanwhile (a time limit, Ctrl-C) goes through, under `on_error="log"` too.
+        What is known of the call is then kept in quarantine; recorded again under its response's id or its
+        `idempotency_key` it counts once.
         """
         call = GivenCall(
             {
@@ -122,7 +127,10 @@ class CostTracker:
             record, line = self._row(call)
             self._journal.append(line)
             return record
-        except Exception as error:
+        except BaseException as error:
+            if (interrupt := interrupt_behind(error)) is not None:
+                self._keep_refused(interrupt, call)
+                raise interrupt from None
             kept = self._keep_refused(error, call)
             if self._on_error == "raise":
                 raise
@@ -144,9 +152,14 @@ class CostTracker:
             for given in calls:
                 call = _given(given)
                 try:
-                    many.add(*self._row(call), call)
-                except Exception as error:
+                    row = self._row(call)
+                except BaseException as error:
+                    if (interrupt := interrupt_behind(error)) is not None:
+                        self._keep_refused(interrupt, call)
+                        raise interrupt from None
                     many.refuse(error, call)
+                else:
+                    many.add(*row, call)
         finally:  # what an iterable had given before it broke was paid for
             many.write()
         if many.refusals:
@@ -167,7 +180,7 @@ class CostTracker:
         _check_names(arguments.keys() - {*REQUIRED[1:]})
         return TrackedCall(self, arguments)
 
-    def report_unrecorded(self, error: Exception, kept: object = "quarantine") -> None:
+    def report_unrecorded(self, error: BaseException, kept: object = "quarantine") -> None:
         """Log and count a call that could not be recorded, and where what is known of it was kept."""
         self.errors += 1
         told = _told(error)
@@ -223,17 +236,18 @@ class CostTracker:
                 raise
             return self._calculator.unpriced(response, at=at)
 
-    def _keep_refused(self, error: Exception, call: GivenCall) -> object:
+    def _keep_refused(self, error: BaseException, call: GivenCall) -> object:
         """Where a refused call was kept. Whatever goes wrong here, the refusal itself is what is told."""
         try:
             given = {name: value for name, value in call.options.items() if value is not None}
             attribution = attribution_part(call.arguments, cast(CallOptions, {**current_attribution(), **given}))
             return self._quarantine.keep(_told(error), call.arguments["llm_response"], attribution)
         except Exception as failure:
+            raise_interrupt_behind(failure)
             return f"nowhere ({_told(failure)})"
 
 
-def _told(error: Exception) -> Exception:
+def _told(error: BaseException) -> Exception:
     """`error` where its words are ours; else only its kind: the words of the caller's own code may hold the prompt."""
     if isinstance(error, CostTrackingError | ValidationError):
         return error

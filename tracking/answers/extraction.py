@@ -14,9 +14,11 @@ from tracking.answers.shapes import litellm
 from tracking.answers.shapes.everyones import REPORTED_COSTS
 from tracking.answers.wrappers import unwrapped
 from tracking.errors import ResponseError, UsageError
+from tracking.interrupts import raise_interrupt_behind
 from tracking.terms import terms_of_tier
 from tracking.usage import as_quantity
 
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -95,7 +97,8 @@ def _reported_cost(answer: Fields, provider: str, hidden: Fields) -> Decimal | N
         if told is None and (stated := REPORTED_COSTS.get(provider)) is not None:
             told = stated(answer)
         return None if told is None else Decimal(as_quantity("cost", told))
-    except UsageError:
+    except UsageError as error:
+        raise_interrupt_behind(error)
         return None
 
 
@@ -107,15 +110,13 @@ def instant_of(answer: Fields) -> datetime | None:
             continue
         if not isinstance(value, int | float | str | datetime):
             value = inside(value, "seconds")  # protobuf's timestamp
-        if isinstance(value, int | float) and value > 0:
-            try:
-                return datetime.fromtimestamp(value, UTC)
-            except (OverflowError, OSError, ValueError):
-                continue
+        if isinstance(value, int | float) and 0 < value < END_OF_TIME:
+            return datetime.fromtimestamp(value, UTC)
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value)
-            except ValueError:
+            except ValueError as error:
+                raise_interrupt_behind(error)
                 continue
         if isinstance(value, datetime) and value.tzinfo is not None:
             return value.astimezone(UTC)

@@ -13,6 +13,7 @@ from tracking.answers.inference import extractors_of, infer_provider
 from tracking.answers.stream_counts import StreamCounts
 from tracking.answers.stream_text import characters_in, characters_made
 from tracking.errors import ResponseError, UsageError
+from tracking.interrupts import raise_interrupt_behind
 from tracking.terms import terms_of_tier
 from tracking.usage import Usage
 
@@ -32,7 +33,8 @@ _GEMINI_USAGE = ("usageMetadata", "usage_metadata")
 class StreamReader:
     """Takes a stream's chunks as they come (`feed`) and says at any time what they make (`read`).
 
-    `feed` never raises: a chunk that cannot be read must not break a stream that has been paid for.
+    `feed` never raises: a chunk that cannot be read must not break a stream that has been paid for. An interrupt amid
+    it goes through; its chunk is then taken anew before the next one, or before `read` answers.
     """
 
     def __init__(self, provider: str | None = None, model: str | None = None) -> None:
@@ -46,20 +48,32 @@ class StreamReader:
         self._finish: str | None = None
         self._final = False
         self._ended = False
-        self._chunks = 0
+        self._has_chunks = False
+        self._taking: tuple[object, int, dict[str, Any]] | None = None
+        """The chunk being taken, and what stood before it of all that is added up."""
         self._readable = False
         self._unreadable = ""
         self._characters = 0
 
     def feed(self, chunk: object) -> None:
         """Take what matters of one chunk or event."""
-        self._chunks += 1
+        self._finish_taking()
+        self._has_chunks, self._taking = True, (chunk, self._characters, dict(self._counts.body))
+        self._finish_taking()
+
+    def _finish_taking(self) -> None:
+        if self._taking is None:
+            return
+        chunk, self._characters, body = self._taking
+        self._counts.body = dict(body)
         try:
             self._take(chunk)
-        except Exception:  # whatever an SDK's object does
+        except Exception as error:  # whatever an SDK's object does
+            raise_interrupt_behind(error)
             self._unreadable = type(chunk).__name__
         else:
             self._readable = True
+        self._taking = None
 
     def end(self) -> None:
         """Say that the stream came to its own end."""
@@ -76,7 +90,8 @@ class StreamReader:
             ResponseError: nothing has come.
             UsageError, ArgumentError: as `extract` does.
         """
-        if not self._chunks:
+        self._finish_taking()
+        if not self._has_chunks:
             raise ResponseError("no usage in this stream: it held no chunk")
         if not self._readable:
             raise ResponseError(f"no usage in this stream: a chunk of type {self._unreadable} cannot be read")

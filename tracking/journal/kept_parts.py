@@ -17,7 +17,7 @@ from tracking.answers.fields import fields_of, text_in
 from tracking.answers.response import LLMResponse
 from tracking.answers.wrappers import stream_of
 from tracking.errors import CostTrackingError
-from tracking.options import CallOptions
+from tracking.rows.options import CallOptions
 from tracking.rows.request_type import RequestType
 from tracking.rows.trackable import TrackableRef, identity_text, user_id_of
 
@@ -91,7 +91,7 @@ def attribution_part(arguments: Mapping[str, object], options: CallOptions) -> d
     return known
 
 
-def reason_part(error: Exception, said: object = None) -> str:
+def reason_part(error: BaseException, said: object = None) -> str:
     """Why a call was refused, in one line without anything of what was `said`: the answer, or all of a line."""
     if isinstance(error, ValidationError):
         reason = "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors())

@@ -35,11 +35,10 @@ def is_ending() -> bool:
 
 def watch_multiprocessing() -> None:
     """A child that multiprocessing forked ends without atexit, but not without multiprocessing's own finalizers."""
-    if "multiprocessing.process" in sys.modules:
-        from multiprocessing import parent_process, util
-
-        if parent_process() is not None:
-            util.Finalize(None, _flush_all, exitpriority=0)
+    # In such a child both are loaded. Nothing is imported here: a fork could inherit a half-done import, and its lock.
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _flush_all, exitpriority=0)
 
 
 def _flush_all() -> None:

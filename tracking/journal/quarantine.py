@@ -20,7 +20,7 @@ class Quarantine:
         self._path: Path | None = None
         self._pid: int | None = None
 
-    def keep(self, reason: Exception, answer: object, attribution: Mapping[str, Any]) -> Path:
+    def keep(self, reason: BaseException, answer: object, attribution: Mapping[str, Any]) -> Path:
         """Keep what is known of one refused call (see `kept_parts`); returns the file it went to."""
         if self._path is None or self._pid != os.getpid():
             self._path, self._pid = self._directory / f"refused-{writer_name()}.jsonl", os.getpid()
@@ -41,7 +41,7 @@ class Quarantine:
         return path
 
 
-def refusal(reason: Exception, answer: object, attribution: Mapping[str, Any]) -> dict[str, Any]:
+def refusal(reason: BaseException, answer: object, attribution: Mapping[str, Any]) -> dict[str, Any]:
     """Why a call was refused, what it used and whose it was: everything but what was said."""
     provider, model = attribution.get("provider"), attribution.get("model")
     return {

@@ -6,6 +6,7 @@ batch away under that lock and syncs it under `_sync_lock`, so appending goes on
 
 import contextlib
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ class _Inside(threading.local):
 
 
 class JournalWriter:
-    """Appends lines to this process's own journal; safe under threads, after fork, and in signal handlers.
+    """Appends lines to this process's own journal; safe under threads, after any fork, and in signal handlers.
 
     `append()` returns once the line is in the kernel, so it survives the death of the process. Power loss:
     "process" promises nothing, "interval" all but about the last half second, "always" every returned line.
@@ -48,6 +49,8 @@ class JournalWriter:
         self._directory = directory
         self._durability: Durability = durability
         self._rotate_bytes = rotate_bytes
+        self._arrivals: dict[int, threading.Lock] = {}
+        """By process: who is the first to notice that it is a new one."""
         self._start_afresh()
         process_life.watch(self)
 
@@ -62,6 +65,7 @@ class JournalWriter:
         self._copied_bytes = 0
         self._wake = threading.Event()
         self._syncer: threading.Thread | None = None
+        self._pid = os.getpid()
 
     def append(self, line: bytes) -> None:
         """Write one whole line, or nothing.
@@ -70,6 +74,8 @@ class JournalWriter:
             LedgerError: the disk refused it, and the journal is as it was before; or, under "always", it could not
                 be synced: such a line is not acknowledged, but may be there all the same.
         """
+        if self._pid != os.getpid():
+            self._arrive()
         if self._inside.here:
             self._nested_writer().append(line)
             return
@@ -108,6 +114,12 @@ class JournalWriter:
         with contextlib.suppress(Exception):
             self.close()
 
+    def _arrive(self) -> None:
+        """In a child that was forked in C (by uWSGI, say), which nobody told: be its writer, not its parent's."""
+        with self._arrivals.setdefault(os.getpid(), threading.Lock()):
+            if self._pid != os.getpid():
+                self.forget_parent()
+
     def _nested_writer(self) -> "JournalWriter":
         """Who writes for a signal's handler while the thread it interrupted is at work here."""
         if self._nested is None:
@@ -144,6 +156,8 @@ class JournalWriter:
                 self._batch.left.append(file)
 
     def _sync_all(self, *, letting_go: bool) -> None:
+        if self._pid != os.getpid():
+            self._arrive()
         if self._inside.here:
             self._sync_as_it_is()
             return

@@ -9,10 +9,10 @@ from tracking.assumptions import assumptions_json
 from tracking.attribution import current_attribution
 from tracking.errors import ArgumentError
 from tracking.money import to_cost_usd, to_micro_usd
-from tracking.options import CallOptions
 from tracking.pricing.cost import Cost
 from tracking.pricing.sources.catalogue import family_of
 from tracking.rows.identity import event_key_of, record_id_of
+from tracking.rows.options import CallOptions
 from tracking.rows.prompt import PromptTrace
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.trackable import TrackableRef, identity_text, user_id_of

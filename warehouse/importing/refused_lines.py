@@ -17,7 +17,7 @@ from tracking.durable_files import replace_file
 from tracking.home import Home
 from tracking.journal.kept_parts import USAGE, answer_part, attribution_part, reason_part
 from tracking.journal.quarantine import Quarantine
-from tracking.options import CallOptions
+from tracking.rows.options import CallOptions
 from warehouse.importing.lines import FIELDS, BadLineError, Defaults, decoded, instant_of, trackable_of
 from warehouse.ledger.unreadable_lines import salvaged, without_raw
 
@@ -35,7 +35,7 @@ class RefusedLines(Quarantine):
         self._entries = {(entry["line"], entry["sha256"]): entry for entry in entries}
         self._refused: object = None
 
-    def keep(self, reason: Exception, answer: object, attribution: Mapping[str, Any]) -> Path:
+    def keep(self, reason: BaseException, answer: object, attribution: Mapping[str, Any]) -> Path:
         """What the tracker refused, its answer read already. `refuse` says which line it was."""
         self._refused = answer
         return self.file

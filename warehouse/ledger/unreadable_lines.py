@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tracking import ArgumentError, TrackableRef
 from tracking.journal.kept_parts import answer_part, attribution_part
-from tracking.options import CallOptions
+from tracking.rows.options import CallOptions
 
 ATTRIBUTION = re.compile(
     r'"(?P<name>user|trackable|request_type|provider|model|occurred_at|tenant)"\s*:\s*'

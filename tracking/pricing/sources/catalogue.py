@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import cast
 
 from tracking.errors import UnknownModelError
 from tracking.pricing.price import Price
@@ -50,6 +51,7 @@ def every_model() -> Iterator[tuple[str, str]]:
 
 _models: dict[tuple[str, str], CataloguedModel | None] = {}
 _models_of: object = None
+_NOT_LOOKED_UP = object()
 
 
 def find_price(provider: str, model: str | None, at: datetime, terms: Mapping[str, str]) -> Price:
@@ -72,13 +74,12 @@ def catalogued_model(provider: str | None, model: str | None) -> CataloguedModel
     prices = snapshot()
     if prices is not _models_of:
         _models, _models_of = {}, prices
-    try:
-        return _models[provider, model]
-    except KeyError:
+    found = _models.get((provider, model), _NOT_LOOKED_UP)
+    if found is _NOT_LOOKED_UP:
         if len(_models) >= REMEMBERED_MODELS:
             _models.clear()
         _models[provider, model] = found = _look_up(provider, model)
-        return found
+    return cast("CataloguedModel | None", found)
 
 
 def _look_up(provider: str, model: str) -> CataloguedModel | None:

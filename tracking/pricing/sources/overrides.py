@@ -106,9 +106,8 @@ class PriceOverrides:
 
     def _entries_about(self, provider: str, model: str | None) -> dict[str, list[Scored]]:
         """Of each kind the entries about a model, the most exact first."""
-        try:
-            return self._about[provider, model]
-        except KeyError:
+        about = self._about.get((provider, model))
+        if about is None:
             names = _names(provider, model)
             about = {
                 kind: sorted(
@@ -124,7 +123,7 @@ class PriceOverrides:
             }
             _make_room(self._about)
             self._about[provider, model] = about
-            return about
+        return about
 
     def _own_price(self, own: Entry, provider: str, model: str, at: datetime, terms: Mapping[str, str]) -> Price:
         """The price of an entry on the terms of a call, by the factors that the model has from other sources."""
