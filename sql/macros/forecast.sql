@@ -14,3 +14,9 @@
         + {{ drift }} * {{ drift }} * {{ days }} * {{ days }}
     )
 {%- endmacro %}
+
+{# The interval's lower end. Nothing that is spent comes back; and where no width is known there is no interval: greatest()
+   takes a NULL for nothing. #}
+{% macro forecast_low(forecast, margin, spent) -%}
+    case when {{ margin }} is not null then greatest({{ forecast }} - {{ margin }}, cast({{ spent }} as double)) end
+{%- endmacro %}

@@ -62,7 +62,7 @@ matched as (
     -- With what was made for it; or, where it was itself made for another, alone.
     {% for level, condition in {
         'trackable_root': 'true',
-        'trackable': 'daily.trackable_parent_id is not null',
+        'trackable': 'daily.trackable_root_type <> daily.trackable_type or daily.trackable_root_id <> daily.trackable_id',
     }.items() %}
     select
         budgets.entry_number,
@@ -76,7 +76,7 @@ matched as (
     where
         budgets.scope = 'trackable'
         and (budgets.tenant is null or budgets.tenant = daily.tenant)
-        and {{ condition }}
+        and ({{ condition }})
     union all
     {% endfor %}
 

@@ -62,13 +62,14 @@ dated as (
 
 ),
 
+-- In its first week the ledger has no such weekday yet, but every day to come has a forecast.
 expected as (
 
     select
         dated.*,
         coalesce(days.weekday_mean_usd, dated.mean_usd) as expected_usd
     from dated
-    inner join days
+    left join days
         on
             dated.entry_number = days.entry_number
             and {{ forecast_from('dated.forecast_date', 'dated.status_date') }} = days.reporting_date
@@ -96,8 +97,7 @@ forecasts as (
         cast(added_up.days_ahead as integer) as days_ahead,
         added_up.expected_usd,
         added_up.cumulative_usd,
-        -- Nothing that is spent comes back.
-        greatest(added_up.cumulative_usd - added_up.margin_usd, cast(added_up.spent_usd as double)) as low_usd,
+        {{ forecast_low('added_up.cumulative_usd', 'added_up.margin_usd', 'added_up.spent_usd') }} as low_usd,
         added_up.cumulative_usd + added_up.margin_usd as high_usd,
         added_up.cumulative_usd > cast(budgets.limit_usd as double) as is_over
     from added_up

@@ -110,6 +110,16 @@ with_interval as (
 
 ),
 
+with_bounds as (
+
+    select
+        *,
+        {{ forecast_low('forecast_usd', 'margin_usd', 'spent_usd') }} as low_usd,
+        forecast_usd + margin_usd as high_usd
+    from with_interval
+
+),
+
 compared as (
 
     select
@@ -122,12 +132,11 @@ compared as (
         cast(spent_usd as decimal(38, 12)) as spent_usd,
         cast(actual_usd as decimal(38, 12)) as actual_usd,
         forecast_usd,
-        greatest(forecast_usd - margin_usd, cast(spent_usd as double)) as low_usd,
-        forecast_usd + margin_usd as high_usd,
+        low_usd,
+        high_usd,
         forecast_usd - cast(actual_usd as double) as error_usd,
-        cast(actual_usd as double) between
-        greatest(forecast_usd - margin_usd, cast(spent_usd as double)) and forecast_usd + margin_usd as is_within
-    from with_interval
+        cast(actual_usd as double) between low_usd and high_usd as is_within
+    from with_bounds
 
 )
 
