@@ -4,11 +4,11 @@ import os
 import sys
 
 from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
-from dagster_project.lib.days import sealed_days
 from dagster_project.lib.dbt_manifest import prepared_manifest
 from dagster_project.lib.reported_days import report_changed_days
 from tracking.errors import CostTrackingError
 from tracking.home import Home
+from warehouse.ledger.days import sealed_days
 
 ADDRESS = "127.0.0.1"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.defs.alerts import failed_runs, send_alerts_job
-from dagster_project.defs.days import usage_by_day
 from dagster_project.defs.inputs import inputs
 from dagster_project.defs.ledger import sealed_ledger
 from dagster_project.defs.maintenance import (
@@ -25,6 +24,7 @@ from dagster_project.defs.published import published_warehouse
 from dagster_project.defs.published_checks import PUBLISHED_CHECKS
 from dagster_project.defs.refresh import hourly_refresh, rebuild_days, refresh, reports_follow_the_ledger
 from dagster_project.defs.sensors import late_days, new_breaches
+from dagster_project.defs.usage_by_day import usage_by_day
 from dagster_project.lib.dbt_manifest import prepared_manifest
 from dagster_project.lib.resources import LedgerHome
 from tracking.home import Home

@@ -13,10 +13,7 @@ from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
 from tracking.pricing.sources import catalogue
 from tracking.pricing.sources.overrides import PriceOverrides
-from warehouse.database import connect, quoted
-from warehouse.sources.budgets import create_budgets
-from warehouse.sources.invoices import create_invoices
-from warehouse.sources.names import create_names
+from warehouse.sources.inputs import input_rows
 
 
 def _places(home: Home) -> dict[str, Path]:
@@ -43,7 +40,7 @@ def inputs(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     def inputs(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> Iterator[dg.MaterializeResult]:
         home = ledger_home.home
         with explained():
-            rows, prices = _rows(home), _catalogue(home)
+            rows, prices = input_rows(home), _catalogue(home)
         places = _places(home)
         for key in sorted(context.selected_asset_keys):
             name = key.path[-1]
@@ -53,19 +50,6 @@ def inputs(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return inputs
-
-
-def _rows(home: Home) -> dict[str, int]:
-    """By source, what the build will read of it: by the functions of the build, so the same is refused here."""
-    with connect() as connection:
-        connection.execute("create schema ledger")
-        for create in (create_names, create_budgets, create_invoices):
-            create(connection, home)
-        tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'ledger'").fetchall()
-        return {
-            name: connection.execute(f"select count(*) from ledger.{quoted(name)}").fetchall()[0][0]
-            for (name,) in tables
-        }
 
 
 def _catalogue(home: Home) -> dict[str, Any]:

@@ -9,15 +9,16 @@ import dagster as dg
 
 from dagster_project.defs.ledger_checks import WHOLE, check_ledger, ledger_check_specs
 from dagster_project.lib.charts import column_chart
-from dagster_project.lib.days import FIRST_DAY, SealedDay, sealed_days
 from dagster_project.lib.durations import Durations
 from dagster_project.lib.failures import explained
+from dagster_project.lib.partitions import FIRST_DAY
 from dagster_project.lib.reported_days import report_changed_days
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.ledger.compact import compact_closed_days
+from warehouse.ledger.days import SealedDay, sealed_days
 from warehouse.ledger.manifest import Manifest
 from warehouse.sealing.seal import SealReport, seal
 

@@ -5,18 +5,17 @@ A check of its own could not hold up the models: dbt tests the same asset, and w
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from dagster_project.lib.failures import listed
-from dagster_project.lib.journals import waiting_journals
 from tracking.home import Home
-from warehouse.ledger.manifest import Manifest, Segment
+from warehouse.integrity.segment_files import missing_or_cut_files
+from warehouse.ledger.manifest import Manifest
+from warehouse.sealing.waiting import waiting_journals
 
 WHOLE = "segment_files_are_whole"
-QUIET = timedelta(minutes=5)
-"""Longer than a sealing takes: a journal that was not written to for so long is sealed whole."""
 
 
 def ledger_check_specs(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -44,7 +43,7 @@ def check_ledger(home: Home, asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult
     """The results of `ledger_check_specs`; the blocking one comes last, since it ends the step where it fails."""
     yield _everything_recorded_is_sealed(home, asset)
     with Manifest(home) as manifest:
-        segments = manifest.segments()
+        files = len(manifest.segments())
         reasons = Counter(line.reason for line in manifest.quarantined())
     yield dg.AssetCheckResult(
         check_name="nothing_is_quarantined",
@@ -54,20 +53,20 @@ def check_ledger(home: Home, asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult
         description=listed([f"{count:,} lines: {reason}" for reason, count in reasons.most_common()]) or None,
         metadata={"lines": reasons.total()},
     )
-    broken = [problem for segment in segments if (problem := _problem(home, segment))]
+    broken = missing_or_cut_files(home)
     yield dg.AssetCheckResult(
         check_name=WHOLE,
         asset_key=asset,
         passed=not broken,
         description=listed(broken) or None,
-        metadata={"files": len(segments), "broken_files": len(broken)},
+        metadata={"files": files, "broken_files": len(broken)},
     )
 
 
 def _everything_recorded_is_sealed(home: Home, asset: dg.AssetKey) -> dg.AssetCheckResult:
     waiting = waiting_journals(home)
-    quiet_since = datetime.now(UTC) - QUIET
-    left = [journal.path.name for journal in waiting if journal.written_at < quiet_since and journal.holds_a_line()]
+    now = datetime.now(UTC)
+    left = [journal.path.name for journal in waiting if journal.was_passed_over(now)]
     return dg.AssetCheckResult(
         check_name="everything_recorded_is_sealed",
         asset_key=asset,
@@ -75,14 +74,6 @@ def _everything_recorded_is_sealed(home: Home, asset: dg.AssetKey) -> dg.AssetCh
         description=f"no sealing took all of {listed(left)}" if left else None,
         metadata={
             "waiting_journals": len(waiting),
-            "waiting_bytes": sum(each.size - each.sealed_bytes for each in waiting),
+            "waiting_bytes": sum(journal.waiting_bytes for journal in waiting),
         },
     )
-
-
-def _problem(home: Home, segment: Segment) -> str | None:
-    try:
-        size = (home.usage / segment.file).stat().st_size
-    except FileNotFoundError:
-        return f"{segment.file} is missing"
-    return None if size == segment.bytes else f"{segment.file} has {size} bytes, the manifest says {segment.bytes}"

@@ -13,10 +13,10 @@ from dagster_project.lib.measures import CHART, as_metadata, measures_by_relatio
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
 from dagster_project.lib.translator import FOLLOWS_THE_LEDGER, OWNERS, ROWS
-from dagster_project.lib.unchanged_days import read_otherwise
 from tracking.home import Home
 from warehouse.building.publish import publish
 from warehouse.building.tested import ensure_tested
+from warehouse.building.unchanged_days import read_otherwise
 from warehouse.database import connect
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building

@@ -6,14 +6,15 @@ from typing import Any, cast
 import dagster as dg
 
 from dagster_project.defs.published import DIFFERENT, WAREHOUSE
-from dagster_project.lib.days import published_days, sealed_days
 from dagster_project.lib.failures import listed
 from dagster_project.lib.measures import as_metadata
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
 from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
+from warehouse.ledger.days import sealed_days
 from warehouse.published.proof import MEASURES, CutProof, prove
 from warehouse.published.read import open_warehouse
+from warehouse.published.unpublished_days import unpublished_days
 
 UNPRICED_SHARE = 0.05
 """Of the calls that did not fail: more than this without a price, and totals are no longer to be trusted as totals."""
@@ -70,17 +71,13 @@ def unchanged_days_read_as_before(context: dg.AssetCheckExecutionContext) -> dg.
     description="The reports have every day of the ledger as it is sealed now: none is missing, none is older.",
 )
 def every_sealed_day_is_published(ledger_home: LedgerHome) -> dg.AssetCheckResult:
-    published, sealed = published_days(ledger_home.home), sealed_days(ledger_home.home)
-    stale = [
-        f"{day}"
-        for day in sorted(published.keys() | sealed.keys())
-        if day not in sealed or day not in published or published[day].fingerprint != sealed[day].fingerprint
-    ]
+    home = ledger_home.home
+    stale, days = [f"{day}" for day in unpublished_days(home)], sealed_days(home)
     return dg.AssetCheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"changed since the reports were built: {listed(stale)}; run `refresh`" if stale else None,
-        metadata={"days": len(sealed), "stale_days": len(stale), "last_day": f"{max(sealed)}" if sealed else None},
+        metadata={"days": len(days), "stale_days": len(stale), "last_day": f"{max(days)}" if days else None},
     )
 
 

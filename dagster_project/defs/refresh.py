@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dagster_project.defs.maintenance import ledger_verifies
-from dagster_project.lib.reported_days import USAGE
+from dagster_project.lib.partitions import USAGE
 
 # Reading every byte of the ledger is for the job `verify`.
 QUICK = dg.AssetSelection.all() - dg.AssetSelection.checks(ledger_verifies)

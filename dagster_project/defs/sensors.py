@@ -7,13 +7,13 @@ import dagster as dg
 from dagster_project.defs.alerts import send_alerts_job
 from dagster_project.defs.published import WAREHOUSE
 from dagster_project.defs.refresh import refresh
-from dagster_project.lib.days import published_days, sealed_days
 from dagster_project.lib.failures import listed
-from dagster_project.lib.journals import waiting_journals
 from dagster_project.lib.resources import LedgerHome
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 from warehouse.alerts.delivery import undelivered
+from warehouse.published.unpublished_days import unpublished_days
+from warehouse.sealing.waiting import waiting_journals
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -33,17 +33,20 @@ UNFINISHED = [
 def late_days(context: dg.SensorEvaluationContext, ledger_home: LedgerHome) -> dg.SensorResult | dg.SkipReason:
     """Asks for one refresh for each state of the ledger it meets. It reads the manifest and the sizes of journals."""
     home = ledger_home.home
-    changed, waiting = _changed_days(home), _waiting(home)
+    changed, waiting = unpublished_days(home), _waiting(home)
     if not changed and not waiting:
         return dg.SkipReason("Every sealed day is published, and no journal waits")
-    state = hashlib.sha256("\n".join([*changed, *waiting]).encode()).hexdigest()[:16]
+    fingerprints = [f"{day} {fingerprint or 'emptied'}" for day, fingerprint in changed.items()]
+    state = hashlib.sha256("\n".join([*fingerprints, *waiting]).encode()).hexdigest()[:16]
     if state == context.cursor:
         return dg.SkipReason("A refresh was asked for already")
     unfinished = dg.RunsFilter(job_name=refresh.name, statuses=UNFINISHED)
     if context.instance.get_runs_count(unfinished):
         return dg.SkipReason("A refresh is on its way; what it leaves is looked at after it")
-    days = [entry.split()[0] for entry in changed]
-    tags = {"llm_cost/changed_days": listed(days), "llm_cost/waiting_journals": f"{len(waiting)}"}
+    tags = {
+        "llm_cost/changed_days": listed([f"{day}" for day in changed]),
+        "llm_cost/waiting_journals": f"{len(waiting)}",
+    }
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state, tags=tags)], cursor=state)
 
 
@@ -65,17 +68,6 @@ def new_breaches(
     if not pending:
         return dg.SkipReason("Everybody was told of every breach")
     return dg.RunRequest(run_key=context.cursor)
-
-
-def _changed_days(home: Home) -> list[str]:
-    """Days whose segments are not those that were published, each with its fingerprint."""
-    published, sealed = published_days(home), sealed_days(home)
-    gone = [f"{day} emptied" for day in sorted(published.keys() - sealed.keys())]
-    return gone + [
-        f"{day} {sealed[day].fingerprint}"
-        for day in sorted(sealed)
-        if day not in published or published[day].fingerprint != sealed[day].fingerprint
-    ]
 
 
 def _waiting(home: Home) -> list[str]:

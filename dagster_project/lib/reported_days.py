@@ -1,4 +1,4 @@
-"""What Dagster is told of the ledger's days: each is a partition of `ledger/usage`."""
+"""What Dagster is told of the ledger's days."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -6,10 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.lib.days import FIRST_DAY, SealedDay
+from dagster_project.lib.partitions import FIRST_DAY, USAGE, day_metadata
 from dagster_project.lib.translator import ROWS
-
-USAGE = dg.AssetKey(["ledger", "usage"])
+from warehouse.ledger.days import SealedDay, fingerprints, stale_days
 
 DATA_VERSION = "dagster/data_version"
 EMPTIED = "emptied"
@@ -20,17 +19,17 @@ Report = Callable[[dg.AssetMaterialization], None]
 
 def report_changed_days(instance: dg.DagsterInstance, days: Mapping[date, SealedDay], report: Report) -> None:
     """Tell Dagster of each day that is not as it last saw it, whoever sealed it. Twice tells it nothing new."""
-    known = instance.event_log_storage.get_latest_tags_by_partition(
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
         USAGE, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION]
     )
-    versions = {partition: tags.get(DATA_VERSION) for partition, tags in known.items()}
-    for day, sealed in days.items():
-        if day >= FIRST_DAY and versions.get(day.isoformat()) != sealed.fingerprint:
-            report(_materialization(day.isoformat(), sealed.fingerprint, sealed.metadata))
-    for partition, version in versions.items():
-        if version != EMPTIED and date.fromisoformat(partition) not in days:
-            report(_materialization(partition, EMPTIED, {ROWS: 0}))
+    versions = {date.fromisoformat(partition): known.get(DATA_VERSION, "") for partition, known in tags.items()}
+    known = {day: version for day, version in versions.items() if version != EMPTIED}
+    for day, fingerprint in stale_days(known, fingerprints(days)).items():
+        if fingerprint is None:
+            report(_materialization(day, EMPTIED, {ROWS: 0}))
+        elif day >= FIRST_DAY:
+            report(_materialization(day, fingerprint, day_metadata(days[day])))
 
 
-def _materialization(partition: str, version: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
-    return dg.AssetMaterialization(USAGE, partition=partition, metadata=metadata, tags={DATA_VERSION: version})
+def _materialization(day: date, version: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(USAGE, partition=day.isoformat(), metadata=metadata, tags={DATA_VERSION: version})

@@ -19,10 +19,8 @@ from warehouse.ledger.compact import compact_closed_days
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
 from warehouse.sealing.seal import SealReport, seal
-from warehouse.sources.budgets import create_budgets
-from warehouse.sources.invoices import create_invoices
+from warehouse.sources.inputs import create_inputs
 from warehouse.sources.ledger import create_sources
-from warehouse.sources.names import create_names
 from warehouse.sources.price_history import create_price_history
 from warehouse.sources.what_if_costs import update_what_if_costs
 
@@ -85,9 +83,7 @@ def prepare(home: Home) -> None:
         with connect(home.build_database) as connection:
             drop_removed_models(connection)
             create_sources(connection, home)
-            create_names(connection, home)
-            create_budgets(connection, home)
-            create_invoices(connection, home)
+            create_inputs(connection, home)
             create_price_history(connection, home)
             update_what_if_costs(connection, home)
     except duckdb.Error as error:

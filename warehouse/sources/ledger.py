@@ -1,18 +1,15 @@
 """What dbt reads of the ledger, all from the manifest: the live segments as `ledger.usage`, their sums by day as
 `ledger.segments`, and what was odd about them as `ledger.conflicts` and `ledger.quarantined`."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import astuple
-from decimal import Decimal, localcontext
 
 import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.money import EXACT
 from warehouse.database import create_table, parquet_files
+from warehouse.ledger.days import days_of
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
 
@@ -40,8 +37,7 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """
     _refuse_unknown_timezone(connection, home)
     with Manifest(home) as manifest:
-        # One without rows only remembers that its day was emptied.
-        segments = [segment for segment in manifest.segments() if segment.row_count]
+        segments = manifest.segments()
         conflicts = manifest.conflicts()
         quarantined = manifest.quarantined()
     connection.execute("begin")
@@ -49,8 +45,8 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
     connection.execute(f"create or replace table ledger.usage_columns ({columns})")
     connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
-    with localcontext(EXACT):
-        create_table(connection, "segments", SEGMENTS, _by_day(segments, home.settings().reporting_timezone))
+    days = days_of(segments, home.settings().reporting_timezone).values()
+    create_table(connection, "segments", SEGMENTS, [astuple(day) for day in days])
     create_table(connection, "conflicts", CONFLICTS, [astuple(conflict) for conflict in conflicts])
     create_table(connection, "quarantined", QUARANTINED, [astuple(line) for line in quarantined])
     connection.execute("commit")
@@ -65,33 +61,6 @@ def _refuse_unknown_timezone(connection: duckdb.DuckDBPyConnection, home: Home) 
 
 def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
     """All live rows. The empty table gives the types, and the columns that older segments lack."""
-    files = [home.usage / segment.file for segment in segments]
+    files = [home.usage / segment.file for segment in segments if segment.row_count]
     empty = "select * from ledger.usage_columns"
     return f"{empty} union all by name select * from {parquet_files(files)}" if files else empty
-
-
-def _by_day(segments: Iterable[Segment], timezone: str) -> list[tuple[object, ...]]:
-    days: dict[object, list[Segment]] = defaultdict(list)
-    for segment in segments:
-        days[segment.usage_date].append(segment)
-    return [
-        (
-            day,
-            _fingerprint(live, timezone),
-            len(live),
-            sum(segment.row_count for segment in live),
-            sum(segment.requests for segment in live),
-            sum(segment.token_count for segment in live),
-            sum((segment.cost_usd for segment in live), Decimal(0)),
-            sum(segment.micro_usd for segment in live),
-            sum(segment.unpriced_requests for segment in live),
-            sum(segment.bytes for segment in live),
-        )
-        for day, live in days.items()
-    ]
-
-
-def _fingerprint(live: list[Segment], timezone: str) -> str:
-    """Changes whenever what a report says of the day could: its files, or the zone reports are in."""
-    parts = [timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in live)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -20,6 +20,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.pricing.sources.overrides import PriceOverrides
 from warehouse.database import insert_rows, parquet_files
+from warehouse.ledger.days import stale_days
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import duckdb_type
 from warehouse.ledger.segments import scan
@@ -75,15 +76,15 @@ def _update(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     _create_tables(connection, "create table if not exists")
     days = _live_days(connection, home)
     built = dict(connection.execute("select distinct usage_date, fingerprint from ledger.int_what_if_days").fetchall())
-    changed = [day for day in days if built.get(day.usage_date) != day.fingerprint]
-    outdated = (built.keys() - {day.usage_date for day in days}) | {day.usage_date for day in changed}
-    if not outdated:
+    stale = stale_days(built, {day.usage_date: day.fingerprint for day in days})
+    if not stale:
         return
+    changed = [day for day in days if day.usage_date in stale]
     if len(changed) == len(days):
         # The columns may be those of older code.
         _create_tables(connection, "create or replace table")
     for table in ("what_if_costs", "int_what_if_days"):
-        connection.execute(f"delete from ledger.{table} where list_contains(?::date[], usage_date)", [list(outdated)])
+        connection.execute(f"delete from ledger.{table} where list_contains(?::date[], usage_date)", [list(stale)])
     for day in changed:
         insert_rows(connection, "int_what_if_days", DAYS, _calls_by_model(home, day))
 

@@ -1,8 +1,6 @@
 """The rows of the ledger by UTC day, and how a range of days is built anew."""
 
-import hashlib
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -11,15 +9,15 @@ import dagster as dg
 
 from dagster_project.defs.ledger import SEGMENTS
 from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
-from dagster_project.lib.days import DAYS, sealed_days
 from dagster_project.lib.durations import Durations
 from dagster_project.lib.failures import explained, failure, listed
-from dagster_project.lib.reported_days import USAGE
+from dagster_project.lib.partitions import DAYS, USAGE, day_metadata
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import ROWS, LedgerTranslator
 from tracking.home import Home
 from warehouse.building.rebuild import forget_days
-from warehouse.ledger.manifest import Manifest, Segment
+from warehouse.integrity.segment_files import files_not_as_sealed
+from warehouse.ledger.days import sealed_days
 from warehouse.locks import building
 
 
@@ -53,7 +51,7 @@ def usage_by_day(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                 forget_days(home, chosen)
             days = sealed_days(home)
         for day in chosen:
-            metadata = days[day].metadata if day in days else {ROWS: 0}
+            metadata = day_metadata(days[day]) if day in days else {ROWS: 0}
             context.add_asset_metadata(metadata, partition_key=day.isoformat())
         yield dg.MaterializeResult(metadata=Durations(context).of(USAGE, time.monotonic() - started))
 
@@ -62,21 +60,8 @@ def usage_by_day(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
 
 def _require_whole(home: Home, chosen: list[date]) -> None:
     """Every byte of the days is what was sealed, or nothing is rebuilt from it."""
-    by_day: dict[date, list[Segment]] = defaultdict(list)
-    with Manifest(home) as manifest:
-        for segment in manifest.segments():
-            by_day[segment.usage_date].append(segment)
-    broken = [segment.file for day in chosen for segment in by_day[day] if not _is_whole(home, segment)]
-    if broken:
+    if broken := files_not_as_sealed(home, chosen):
         raise failure(
             f"not as sealed: {listed(broken)}",
             "Bring the named files of `usage/` back from a backup; `llm-cost verify` says when the ledger is whole.",
         )
-
-
-def _is_whole(home: Home, segment: Segment) -> bool:
-    try:
-        with (home.usage / segment.file).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == segment.sha256
-    except FileNotFoundError:
-        return False

@@ -1,11 +1,12 @@
 """Whether a day whose rows are what they were is reported as it was, by the two files alone."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 
 from tracking.home import Home
 from warehouse.database import attach, connect, quoted
+from warehouse.ledger.days import stale_days
 
 DATED = "reporting_date"
 
@@ -36,15 +37,12 @@ def read_otherwise(home: Home) -> list[str]:
 
 def _changed_dates(connection: duckdb.DuckDBPyConnection) -> set[date]:
     """A day of the ledger (UTC) falls on up to three dates of wherever the reports are read."""
-    rows = connection.execute(
-        """
-        select unnest([usage_date - 1, usage_date, usage_date + 1])
-        from built.ledger.segments as built
-        full join published.ledger.segments as published using (usage_date)
-        where built.fingerprint is distinct from published.fingerprint
-        """
-    ).fetchall()
-    return {day for (day,) in rows}
+    stale = stale_days(_fingerprints(connection, "published"), _fingerprints(connection, "built"))
+    return {day + timedelta(days=apart) for day in stale for apart in (-1, 0, 1)}
+
+
+def _fingerprints(connection: duckdb.DuckDBPyConnection, database: str) -> dict[date, str]:
+    return dict(connection.execute(f"select usage_date, fingerprint from {database}.ledger.segments").fetchall())
 
 
 def _comparable_reports(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -1,11 +1,14 @@
 """What waits in the journals to be sealed, by their sizes alone: nothing is read that need not be."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tracking.home import Home
 from warehouse.ledger.manifest import Manifest
+
+QUIET = timedelta(minutes=5)
+"""Longer than a sealing takes: a journal that was not written to for so long is sealed whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,22 @@ class WaitingJournal:
     size: int
     written_at: datetime
 
-    def holds_a_line(self) -> bool:
+    @property
+    def waiting_bytes(self) -> int:
+        return self.size - self.sealed_bytes
+
+    def was_passed_over(self, now: datetime) -> bool:
+        """Whether sealing should have taken what waits: whole lines, by a writer that has been quiet."""
+        return self.written_at < now - QUIET and self._holds_a_line()
+
+    def _holds_a_line(self) -> bool:
         """Whether what waits is more than the beginning of a line."""
-        with self.path.open("rb") as file:
-            file.seek(self.sealed_bytes)
-            return b"\n" in file.read()
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.sealed_bytes)
+                return b"\n" in file.read()
+        except FileNotFoundError:
+            return False  # sealed to its end and deleted meanwhile
 
 
 def waiting_journals(home: Home) -> list[WaitingJournal]:
