@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from dagster_project.lib.dbt_manifest import prepared_manifest
-from dagster_project.lib.unchanged_days import read_otherwise
 from tracking.home import Home
 from warehouse.building.build import build
 from warehouse.building.dbt import PROJECT, models_changed
@@ -180,24 +178,6 @@ def test_one_model_can_be_materialized_alone(
     result = job.execute_in_process(asset_selection=[dg.AssetKey("cost_per_day")])
     assert materialized(result) == {"cost_per_day"}
     assert {check.asset_key.to_user_string() for check in result.get_asset_check_evaluations()} == {"cost_per_day"}
-
-
-def test_a_report_that_changed_where_the_ledger_did_not_is_named(refreshed: Refreshed) -> None:
-    home = Home(refreshed.built.root.with_name("reread"))
-    shutil.copytree(refreshed.built.root, home.root)
-    assert read_otherwise(home) == []
-    with duckdb.connect(home.build_database) as connection:
-        connection.execute("update cost_per_user_day set requests = requests + 1 where reporting_date = '2026-11-05'")
-        connection.execute("delete from cost_per_model_day where reporting_date = '2026-11-09'")
-        connection.execute("alter table error_rates_daily rename share_of_requests to renamed")
-    assert read_otherwise(home) == ["cost_per_model_day 2026-11-09", "cost_per_user_day 2026-11-05"]
-    with duckdb.connect(home.build_database) as connection:
-        connection.execute("update ledger.segments set fingerprint = 'another' where usage_date = '2026-11-06'")
-    assert read_otherwise(home) == ["cost_per_model_day 2026-11-09"], "a changed day may read otherwise"
-    home.warehouse_database.write_bytes(b"spoilt")
-    assert read_otherwise(home) == []
-    home.warehouse_database.unlink()
-    assert read_otherwise(home) == []
 
 
 def test_an_empty_ledger_is_refreshed(make_home: MakeHome, refresh: Refresh) -> None:

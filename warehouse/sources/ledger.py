@@ -33,7 +33,8 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Create or replace schema `ledger` from the manifest: never from a glob, so never a half-made file.
 
     Raises:
-        LedgerError: the reports would be in a time zone that the engine does not know.
+        LedgerError: a segment is missing or is no Parquet file, or the reports would be in a time zone that the engine
+            does not know.
     """
     _refuse_unknown_timezone(connection, home)
     with Manifest(home) as manifest:
@@ -44,7 +45,7 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     connection.execute("create schema if not exists ledger")
     columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
     connection.execute(f"create or replace table ledger.usage_columns ({columns})")
-    connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
+    _create_usage(connection, home, segments)
     days = days_of(segments, home.settings().reporting_timezone).values()
     create_table(connection, "segments", SEGMENTS, [astuple(day) for day in days])
     create_table(connection, "conflicts", CONFLICTS, [astuple(conflict) for conflict in conflicts])
@@ -57,6 +58,14 @@ def _refuse_unknown_timezone(connection: duckdb.DuckDBPyConnection, home: Home) 
     timezone = home.settings().reporting_timezone
     if connection.execute("select 1 from pg_timezone_names() where name = ?", [timezone]).fetchone() is None:
         raise LedgerError(f"{home.ledger_toml}: reporting_timezone is {timezone!r}, which DuckDB does not know")
+
+
+def _create_usage(connection: duckdb.DuckDBPyConnection, home: Home, segments: Iterable[Segment]) -> None:
+    try:
+        connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
+    except duckdb.Error as error:
+        said = str(error).strip().splitlines()[0]
+        raise LedgerError(f"the segments cannot be read: {said}; `llm-cost verify` names the damaged file") from error
 
 
 def _usage_query(home: Home, segments: Iterable[Segment]) -> str:
