@@ -1,7 +1,6 @@
 """What keeps a ledger small, lawful and whole, by the same functions as the command line."""
 
 from dataclasses import asdict
-from decimal import Decimal
 
 import dagster as dg
 
@@ -97,17 +96,13 @@ def price_again(context: dg.OpExecutionContext, ledger_home: LedgerHome, config:
         {
             "applied": config.apply,
             "rows": report.rows,
-            "difference_usd": f"{_difference(report):f}",
+            "difference_usd": f"{report.difference_usd:f}",
             "still_unpriced": report.still_unpriced,
             "by_model": _by_model(report),
             "rows_a_restatement_would_change": restated.rows,
-            "restatement_usd": f"{_difference(restated):f}",
+            "restatement_usd": f"{restated.difference_usd:f}",
         }
     )
-
-
-def _difference(report: RepriceReport) -> Decimal:
-    return sum((each.difference_usd for each in report.differences.values()), Decimal(0))
 
 
 def _by_model(report: RepriceReport) -> dg.TableMetadataValue:

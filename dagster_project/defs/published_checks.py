@@ -1,5 +1,6 @@
 """Checks of the published reports: that they are the ledger's, complete, and what they say of the money."""
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
 from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
 from warehouse.ledger.days import sealed_days
+from warehouse.published.coverage import assumed_money, unpriced_calls
 from warehouse.published.proof import MEASURES, CutProof, prove
 from warehouse.published.read import open_warehouse
 from warehouse.published.unpublished_days import unpublished_days
@@ -86,34 +88,21 @@ def every_sealed_day_is_published(ledger_home: LedgerHome) -> dg.AssetCheckResul
     description=f"No more than {UNPRICED_SHARE:.0%} of the calls that did not fail are without a price.",
 )
 def calls_are_priced(ledger_home: LedgerHome) -> dg.AssetCheckResult:
-    with open_warehouse(ledger_home.home) as connection:
-        models = connection.execute(
-            """
-            select provider, llm, (unpriced_requests - failed_requests)::bigint as unpriced_requests
-            from cost_per_model
-            where unpriced_requests > failed_requests
-            order by 3 desc, 1, 2
-            """
-        ).fetchall()
-        [(calls,)] = connection.execute(
-            "select coalesce(sum(requests - failed_requests), 0)::bigint from cost_per_model"
-        ).fetchall()
-    unpriced = sum(count for _, _, count in models)
-    columns = ["provider", "llm", "unpriced_requests"]
+    found = unpriced_calls(ledger_home.home)
     return dg.AssetCheckResult(
-        passed=unpriced <= calls * UNPRICED_SHARE,
+        passed=found.unpriced <= found.calls * UNPRICED_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
-        description=(
-            f"{unpriced:,} of {calls:,} calls have no price; name it in prices.toml, then run `update_prices`"
-            if unpriced
-            else None
-        ),
+        description=_without_a_price(found.unpriced, found.calls) if found.unpriced else None,
         metadata={
-            "calls": calls,
-            "unpriced": unpriced,
-            "models": table([dict(zip(columns, model, strict=True)) for model in models], columns),
+            "calls": found.calls,
+            "unpriced": found.unpriced,
+            "models": table([asdict(model) for model in found.models], ["provider", "llm", "unpriced_requests"]),
         },
     )
+
+
+def _without_a_price(unpriced: int, calls: int) -> str:
+    return f"{unpriced:,} of {calls:,} calls have no price; name it in prices.toml, then run `update_prices`"
 
 
 @dg.asset_check(
@@ -121,33 +110,20 @@ def calls_are_priced(ledger_home: LedgerHome) -> dg.AssetCheckResult:
     description=f"No more than {ASSUMED_SHARE:.0%} of the money rests on an assumption, such as another tier's rate.",
 )
 def money_rests_on_known_rates(ledger_home: LedgerHome) -> dg.AssetCheckResult:
-    with open_warehouse(ledger_home.home) as connection:
-        assumed = connection.execute(
-            """
-            select assumed, sum(requests)::bigint, coalesce(sum(cost_usd), 0)::decimal(38, 12) as cost_usd
-            from pricing_coverage
-            where assumed is not null
-            group by assumed
-            order by cost_usd desc, assumed
-            """
-        ).fetchall()
-        [(total,)] = connection.execute(
-            "select coalesce(sum(cost_usd), 0)::decimal(38, 12) from pricing_coverage"
-        ).fetchall()
-    assumed_usd = sum((usd for _, _, usd in assumed), Decimal(0))
-    columns = ["assumed", "requests", "cost_usd"]
+    money = assumed_money(ledger_home.home)
+    assumed_usd, cost_usd = f"{money.assumed_usd:f}", f"{money.cost_usd:f}"
     return dg.AssetCheckResult(
-        passed=assumed_usd <= total * ASSUMED_SHARE,
+        passed=money.assumed_usd <= money.cost_usd * ASSUMED_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         description=(
-            f"{assumed_usd:f} of {total:f} USD rest on an assumption; see price_assumptions of fct_usage"
-            if assumed
+            f"{assumed_usd} of {cost_usd} USD rest on an assumption; see price_assumptions of fct_usage"
+            if money.assumptions
             else None
         ),
         metadata={
-            "cost_usd": f"{total:f}",
-            "assumed_usd": f"{assumed_usd:f}",
-            "assumptions": table([dict(zip(columns, map(str, row), strict=True)) for row in assumed], columns),
+            "cost_usd": cost_usd,
+            "assumed_usd": assumed_usd,
+            "assumptions": table([asdict(each) for each in money.assumptions], ["assumed", "requests", "cost_usd"]),
         },
     )
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Self, cast
 
 import polars as pl
@@ -62,6 +62,12 @@ class RepriceReport:
     @property
     def rows(self) -> int:
         return sum(difference.rows for difference in self.differences.values())
+
+    @property
+    def difference_usd(self) -> Decimal:
+        """What all of them change together; USD, exact."""
+        with localcontext(EXACT):
+            return sum((difference.difference_usd for difference in self.differences.values()), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 from ledgers import NOON, body, record
 
 from tracking import CostTracker
-from tracking.home import Home, Retention
+from tracking.book_settings import Retention
+from tracking.home import Home
 from warehouse.building.build import prepare
 from warehouse.building.publish import publish
 from warehouse.ledger.days import fingerprints, sealed_days
