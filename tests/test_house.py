@@ -1,6 +1,7 @@
 """The plan of the house holds: rooms that can be taken in at a glance, modules that can be read in one go."""
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -50,3 +51,13 @@ def test_every_room_is_on_the_plan() -> None:
 
 def _docstring(path: Path) -> str | None:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_what_the_docs_name_is_there() -> None:
+    """A path that says where to go must lead somewhere; `<name>` stands for any."""
+    for page in ("architecture.md", "contributing.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        paths = re.findall(r"`((?:tracking|warehouse|dagster_project|sql|tests)/[\w./<>]*)`", text)
+        assert len(paths) > 15
+        patterns = {path: re.sub(r"<\w+>", "*", path) for path in paths}
+        assert [path for path, pattern in patterns.items() if not list(ROOT.glob(pattern.rstrip("/")))] == []

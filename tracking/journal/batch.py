@@ -20,8 +20,8 @@ class Batch:
         """The file that was appended to last, and still is."""
         self.has_new_name = False
         """Whether a file was made meanwhile, which a power loss may forget."""
-        self.adrift: OSError | None = None
-        """Why its files are not to be trusted: a sync of them failed."""
+        self.suspect: OSError | None = None
+        """Why its files are suspect: a sync of them failed."""
         self.settled = False
         self.error: OSError | LedgerError | None = None
         """Once settled: why it could not be synced."""
@@ -54,7 +54,7 @@ class Batch:
         if self.has_new_name:
             sync_directory(directory)
 
-    def rescue(self, directory: Path) -> None:
+    def rewrite(self, directory: Path) -> None:
         """Write its lines to a file of their own, and sync that."""
         if self.copies:
             file = JournalFile(directory)
@@ -72,15 +72,15 @@ class Batch:
         for file in self.left:
             file.close()
 
-    def lead_astray(self, later: "Batch") -> None:
-        """Tell a later batch, whose lines may be in the same file, that this one is adrift."""
+    def mark_suspect(self, later: "Batch") -> None:
+        """Tell a later batch, whose lines may be in the same file, that this one is suspect."""
         if later.has_lines:
-            later.adrift = self.adrift
+            later.suspect = self.suspect
         else:
             self.left, later.left = [*self.left, *later.left], []
 
-    def hand_on(self, later: "Batch") -> None:
+    def requeue(self, later: "Batch") -> None:
         """Leave what could not be synced to a later batch."""
         later.copies[:0], self.copies = self.copies, []
         later.complete = later.complete and self.complete
-        later.adrift = self.adrift
+        later.suspect = self.suspect

@@ -210,22 +210,22 @@ class JournalWriter:
         there twice then; the sealer counts a record_id once.
         """
         try:
-            if batch.adrift is None:
+            if batch.suspect is None:
                 batch.sync(self._directory)
                 return None
         except OSError as error:
-            batch.adrift = error
+            batch.suspect = error
             with self._lock:
                 self._leave_file()
-                batch.lead_astray(self._batch)
+                batch.mark_suspect(self._batch)
         try:
-            batch.rescue(self._directory)
+            batch.rewrite(self._directory)
         except (OSError, LedgerError) as error:
             if self._durability == "interval":
                 with self._lock:
-                    batch.hand_on(self._batch)
+                    batch.requeue(self._batch)
             return error
-        return None if batch.complete else batch.adrift
+        return None if batch.complete else batch.suspect
 
     def _sync_as_it_is(self) -> None:
         """Sync what was written before this thread's own call, which holds the locks and was interrupted."""
@@ -234,8 +234,8 @@ class JournalWriter:
         try:
             for batch in (self._settling, self._batch):
                 if batch is not None and not batch.is_empty:
-                    if batch.adrift is not None:
-                        raise batch.adrift
+                    if batch.suspect is not None:
+                        raise batch.suspect
                     batch.sync(self._directory)
             if self._file is not None and self._durability != "process":
                 self._file.sync()

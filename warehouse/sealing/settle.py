@@ -128,19 +128,19 @@ def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
     return outcome
 
 
-def _settle_one(row: Row, rivals: list[_Standing], outcome: _Outcome) -> None:
+def _settle_one(row: Row, candidates: list[_Standing], outcome: _Outcome) -> None:
     at: datetime = row["recorded_at"]
-    kin = [rival for rival in rivals if all(rival.row[name] == row[name] for name in ATTRIBUTION)]
-    if any(_replaces(rival.counts, row, is_later=rival.counted_at >= at) for rival in kin):
+    kin = [candidate for candidate in candidates if all(candidate.row[name] == row[name] for name in ATTRIBUTION)]
+    if any(_replaces(candidate.counts, row, is_later=candidate.counted_at >= at) for candidate in kin):
         outcome.dropped.add(row["record_id"])
         return
-    replaced = [rival for rival in kin if _replaces(row, rival.counts, is_later=at >= rival.counted_at)]
+    replaced = [candidate for candidate in kin if _replaces(row, candidate.counts, is_later=at >= candidate.counted_at)]
     if replaced:
         _supersede(max(replaced, key=_completeness), row, outcome)
         return
-    if rivals:
+    if candidates:
         outcome.conflicts.append(Conflict(row["event_key"], row["record_id"]))
-    rivals.append(_Standing(row, row, at, at, sealed=False))
+    candidates.append(_Standing(row, row, at, at, sealed=False))
 
 
 def _replaces(one: Row, other: Row, *, is_later: bool) -> bool:
