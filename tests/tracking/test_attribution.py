@@ -67,6 +67,21 @@ def test_a_parent_that_is_falsy_is_a_parent(tracker: CostTracker) -> None:
     assert (row.trackable_parent_type, row.trackable_parent_id) == ("Course", "7")
 
 
+def test_nothing_is_its_own_parent(tracker: CostTracker) -> None:
+    with pytest.raises(ArgumentError, match="trackable_parent is the trackable itself"):
+        record(tracker, user=1, trackable=("A", 1), request_type="generate_rubric", trackable_parent=("A", "1"))
+    other = record(tracker, user=1, trackable=("A", 1), request_type="generate_rubric", trackable_parent=("B", 1))
+    assert (other.trackable_parent_type, other.trackable_parent_id) == ("B", "1")
+
+
+def test_in_a_block_about_what_belongs_to_a_thing_the_thing_itself_belongs_to_nothing(tracker: CostTracker) -> None:
+    with attribution(user=1, request_type="generate_rubric", trackable_parent=("Assignment", 1)):
+        part = record(tracker, trackable=("Rubric", 1))
+        itself = record(tracker, trackable=("Assignment", 1))
+    assert (part.trackable_parent_type, part.trackable_parent_id) == ("Assignment", "1")
+    assert (itself.trackable_parent_type, itself.trackable_parent_id) == (None, None)
+
+
 def test_a_block_left_by_an_exception_is_left(tracker: CostTracker) -> None:
     with pytest.raises(RuntimeError), attribution(user="u1"):
         raise RuntimeError

@@ -30,12 +30,21 @@ def instant_of_call(value: datetime | None) -> datetime:
 
 
 def attribution_of(user: object, trackable: object, options: CallOptions) -> dict[str, Any]:
-    """The columns that say who and what a call was for; what `options` leave open, `attribution()` fills."""
+    """The columns that say who and what a call was for; what `options` leave open, `attribution()` fills.
+
+    Raises:
+        ArgumentError: one of them is no such thing, or `options` make the trackable its own parent.
+    """
     reference = TrackableRef.of(trackable)
     around = current_attribution()
     around = {**around, **{name: value for name, value in options.items() if value is not None}} if around else options
     parent, tenant = around.get("trackable_parent"), around.get("tenant")
     parent_reference = None if parent is None else TrackableRef.of(parent, "trackable_parent")
+    if parent_reference == reference:
+        # In a block about all that belongs to an assignment, a call for the assignment itself belongs to nothing else.
+        if options.get("trackable_parent") is not None:
+            raise ArgumentError("trackable_parent", "is the trackable itself")
+        parent_reference = None
     return {
         "user_id": user_id_of(user),
         "trackable_type": reference.type,
