@@ -141,7 +141,7 @@ def real_id(value: object) -> str | None:
 
 
 def finish_reason_of(answer: Fields) -> str | None:
-    choices = answer.get("choices") or answer.get("candidates") or answer.get("outputs")
+    choices = answer.get("choices") or answer.get("candidates") or answer.get("outputs") or answer.get("results")
     if choices is not None:
         for choice in listed(choices):
             fields = fields_of(choice) or NOTHING

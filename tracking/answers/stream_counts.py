@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tracking.answers.fields import Fields, fields_of
+from tracking.answers.fields import Fields, fields_of, listed
 from tracking.answers.shapes.bedrock import METRICS
 from tracking.answers.shapes.everyones import TABLES
 
@@ -21,18 +21,23 @@ _GROUPS = (METRICS, "meta", "metrics")
 """The groups of counts that stand there beside `usage`."""
 
 
+_OUTPUT_WORDS = ("output", "completion", "candidate", "thought", "generat", "reasoning", "response", "eval_count")
+
+
 class StreamCounts:
     """The counts of the chunks, by the name of the field they stand in."""
 
     def __init__(self) -> None:
         self.body: dict[str, Any] = {}
+        self.merged: dict[str, Any] = {}
+        """Of what was replaced, everything that was ever said."""
 
     def __bool__(self) -> bool:
         return bool(self.body)
 
     def keep(self, name: str, said: object) -> bool:
         """Counts are cumulative: a later one replaces an earlier one (ccusage#938), a later zero does not."""
-        if (fields_of(said) or None) is None and not isinstance(said, int):
+        if (fields_of(said) or None) is None and not isinstance(said, int | float):
             return False
         self.body[name] = _later(self.body.get(name), said)
         return True
@@ -42,6 +47,7 @@ class StreamCounts:
         if not (fields := fields_of(said)):
             return False
         self.body[name] = dict(fields)
+        self.merged[name] = _later(self.merged.get(name), fields)
         return True
 
     def add(self, name: str, said: object) -> bool:
@@ -51,21 +57,40 @@ class StreamCounts:
         self.body[name] = _sum_of(self.body.get(name, {}), fields)
         return True
 
-    def keep_top(self, chunk: Fields) -> bool:
-        """The counts at the top of a chunk; whether the last chunk's, which say how the whole call went, came."""
-        for name in _NUMBERS & chunk.keys():
-            if isinstance(chunk[name], int):
-                self.keep(name, chunk[name])
+    def keep_numbers(self, chunk: Fields) -> bool:
+        """The counts at the top of a chunk, and watsonx's in its only result; whether there were any."""
+        kept = [self.keep(name, chunk[name]) for name in _NUMBERS & chunk.keys() if chunk[name] is not None]
+        results = listed(chunk.get("results"))
+        if len(results) == 1 and (result := fields_of(results[0])) and "generated_token_count" in result:
+            self.body["results"] = [_later(next(iter(self.body.get("results", ())), None), result)]
+            kept.append(True)
+        return any(kept)
+
+    def keep_groups(self, chunk: Fields) -> bool:
+        """The groups at the top of a chunk, which only the last one has; whether it came."""
         return sum(self.keep(name, chunk[name]) for name in _GROUPS if chunk.get(name) is not None) > 0
 
 
 def _later(before: Any, said: Any) -> Any:
+    """What stands after a later word. Zeros are no word, unless something else of their direction is counted anew."""
     if said is None or (said == 0 and before):
         return before
     fields, earlier = fields_of(said), fields_of(before)
     if fields is None or earlier is None:
         return said if fields is None else dict(fields)
-    return {**earlier, **{name: _later(earlier.get(name), value) for name, value in fields.items()}}
+    told = {_direction(name) for name, value in fields.items() if value and not fields_of(value)}
+    later = dict(earlier)
+    for name, value in fields.items():
+        spoken = type(value) in (int, float) and _direction(name) in told
+        later[name] = value if spoken else _later(earlier.get(name), value)
+    return later
+
+
+def _direction(name: str) -> str:
+    """Whether a count is of the input, of the output, or of both."""
+    if "total" in name.lower():
+        return "both"
+    return "output" if any(word in name.lower() for word in _OUTPUT_WORDS) else "input"
 
 
 def _sum_of(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from tracking.answers.estimates import from_text, tokens_of
 from tracking.answers.extraction import extract, finish_reason_of, instant_of, provider_of_chunk, response_id_of
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
 from tracking.answers.inference import extractors_of, infer_provider
+from tracking.answers.shapes.gemini import kept_grounding
+from tracking.answers.shapes.openai import hosted_tools, kept_item
 from tracking.answers.stream_counts import StreamCounts
 from tracking.answers.stream_text import characters_in, characters_made
 from tracking.errors import ResponseError, UsageError
@@ -47,6 +49,8 @@ class StreamReader:
         self._class_provider: str | None = None
         self._finish: str | None = None
         self._final = False
+        self._counted_last = False
+        """Whether the last chunk held counts: a stream that says them once does so at its end."""
         self._ended = False
         self._has_chunks = False
         self._taking: tuple[object, int, dict[str, Any]] | None = None
@@ -95,7 +99,7 @@ class StreamReader:
             raise ResponseError("no usage in this stream: it held no chunk")
         if not self._readable:
             raise ResponseError(f"no usage in this stream: a chunk of type {self._unreadable} cannot be read")
-        if self._counts and (self._final or (self._ended and self._finish is not None)):
+        if self._counts and (self._final or (self._ended and (self._finish is not None or self._counted_last))):
             try:
                 return self._whole()
             except ResponseError:
@@ -104,6 +108,9 @@ class StreamReader:
 
     def _whole(self) -> dict[str, Any]:
         read = self._extract(self._source if self._source is not None else self._body())
+        if read.get("assumptions") and self._counts.merged:  # a last snapshot may lack what an earlier one said
+            merged = self._extract(self._body() | self._counts.merged)
+            read = read if merged["assumptions"] else merged
         read.pop("answer", None)
         failed = read["finish_reason"] == "failed"
         return read | {
@@ -153,9 +160,11 @@ class StreamReader:
             self._class_provider = provider_of_chunk(chunk)
         if (message := fields_of(fields.get("_proto"))) is not None:  # xai-sdk's
             fields = message
-        if (data := fields_of(fields.get("data"))) is not None and "choices" in data:  # Mistral's CompletionEvent
+        data = fields_of(fields.get("data"))
+        if data is not None and ("choices" in data or "usage" in data):  # Mistral's events
             fields = data
         event = fields.get("type")
+        self._counted_last = False
         if "choices" in fields or "response_metadata" in fields:
             self._take_chunk(fields)
         elif "chunk" in fields and isinstance(payload := inside(fields["chunk"], "bytes"), bytes):  # InvokeModel's
@@ -169,8 +178,8 @@ class StreamReader:
             self._take_first_cohere(event, fields)
         else:
             self._take_chunk(fields)
-        if self._counts.keep_top(fields):
-            self._final = True
+        self._counted_last |= self._counts.keep_numbers(fields)
+        self._final |= self._counts.keep_groups(fields)
 
     def _take_event(self, event: str, fields: Fields) -> None:
         """OpenAI's responses and realtime events, Anthropic's, Cohere's."""
@@ -183,6 +192,8 @@ class StreamReader:
             self._final = inner.get("usage") is not None
         elif (inner := fields_of(fields.get("response"))) is not None:  # response.created, response.in_progress
             self._keep_names(inner)
+        elif event == "response.output_item.done":
+            self._names.setdefault("output", []).append(kept_item(fields.get("item")))
         elif event == "message_start":
             message = fields_of(fields.get("message")) or {}
             self._names["type"] = "message"
@@ -240,12 +251,11 @@ class StreamReader:
             self._characters += characters_in(choice_fields.get("delta"))
             self._characters += sum(map(characters_in, listed(inside(choice_fields, "content", "parts"))))
             self._keep_usage(choice_fields.get("usage"))  # Moonshot's
-            for name in ("groundingMetadata", "grounding_metadata"):  # searches are billed
-                if choice_fields.get(name) is not None:
-                    self._names["candidates"] = [{name: choice_fields[name]}]
+            if (grounding := kept_grounding(choice_fields)) is not None:
+                self._names.setdefault("candidates", []).append(grounding)
         self._characters += characters_made(fields)
         for usage in (fields.get("usage"), inside(fields, "x_groq", "usage")):
-            self._keep_usage(usage)
+            self._counted_last |= self._keep_usage(usage)
         for name in _GEMINI_USAGE:
             if self._counts.replace(name, fields.get(name)):
                 self._final = self._finish is not None
@@ -261,10 +271,12 @@ class StreamReader:
             if (value := fields.get(name)) is not None and not (name in ("id", "model") and not value):
                 self._names[name] = value
 
-    def _keep_usage(self, usage: object) -> None:
+    def _keep_usage(self, usage: object) -> bool:
         """One that comes after the finish is final."""
-        if self._counts.keep("usage", usage):
-            self._final = self._finish is not None
+        if not self._counts.keep("usage", usage):
+            return False
+        self._final = self._finish is not None
+        return True
 
 
 def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
@@ -277,7 +289,7 @@ def _names_in(body: Fields, provider: str, model: str | None) -> dict[str, Any]:
     return {
         "provider": extractors_of(provider).provider,
         "model": model or text_in(named),
-        "usage": Usage(),
+        "usage": Usage(other_units=hosted_tools(body, None)),
         "id": response_id_of(body),
         "created": instant_of(body),
         "service_tier": (tier := text_in(body.get("service_tier"))),

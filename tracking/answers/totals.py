@@ -82,7 +82,8 @@ def _fit_total(counts: Counts, said: Said, doubts: _Doubts) -> None:
     if total in (sent + made, sent - cached + made):  # some leave the cache out of the total
         return
     if said.reasoning_added and sent + made - said.reasoning_added == total:
-        counts[OUTPUT] = made - said.reasoning_added
+        if not said.hides_output:  # Gemini's live total leaves the thoughts out, which are billed
+            counts[OUTPUT] = made - said.reasoning_added
     elif not said.reasoning_added and reasoning and sent + made + reasoning == total:
         counts[OUTPUT] = made + reasoning
     elif cached and sent + cached + made == total:

@@ -70,3 +70,58 @@ def test_a_span_without_usage_is_refused() -> None:
         LLMResponse.from_provider({"gen_ai.system": "openai"})
     with pytest.raises(UsageError, match="is a bool"):
         LLMResponse.from_provider(CURRENT_SPAN | {"gen_ai.usage.input_tokens": True})
+
+
+@pytest.mark.parametrize("operation", ["invoke_agent", "create_agent", "execute_tool", "INVOKE_AGENT"])
+def test_a_span_around_calls_makes_no_row(operation: str) -> None:
+    span = {"gen_ai.operation.name": operation, "gen_ai.system": "openai", "gen_ai.usage.input_tokens": 300}
+    with pytest.raises(ResponseError, match="around calls of models"):
+        LLMResponse.from_provider(span)
+
+
+@pytest.mark.parametrize("operation", ["chat", "text_completion", "generate_content", "embeddings", "response", None])
+def test_a_span_of_a_call_makes_one(operation: str | None) -> None:
+    span = {"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 300}
+    span |= {} if operation is None else {"gen_ai.operation.name": operation}
+    assert LLMResponse.from_provider(span).usage.input_tokens == 300
+
+
+def test_cached_input_that_stands_beside_a_spans_input_is_added_and_said() -> None:
+    span = {
+        "gen_ai.system": "aws.bedrock",
+        "gen_ai.request.model": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 100,
+        "gen_ai.usage.cache_read.input_tokens": 2000,
+    }
+    response = LLMResponse.from_provider(span)
+    assert response.usage == Usage(input_tokens=2010, cache_read_tokens=2000, output_tokens=100)
+    assert response.assumptions == ({"totals_disagree": {"cache_read_tokens": 2000, "input_tokens": 10}},)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("traceloop.span.kind", "workflow"),
+        ("traceloop.span.kind", "task"),
+        ("openinference.span.kind", "CHAIN"),
+        ("langfuse.observation.type", "agent"),
+        ("gen_ai.operation.name", "retrieval"),
+    ],
+)
+def test_the_words_of_other_instrumentations_for_what_lies_around_calls(kind: str, value: str) -> None:
+    with pytest.raises(ResponseError, match=value):
+        LLMResponse.from_provider({kind: value, "gen_ai.system": "openai", "gen_ai.usage.input_tokens": 300})
+
+
+def test_a_span_without_a_kind_is_an_agents_where_it_names_one_and_nothing_of_an_answer() -> None:
+    span = {"agent_name": "grader", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o"}
+    span |= {"gen_ai.usage.input_tokens": 300}
+    with pytest.raises(ResponseError, match="'agent' lies around calls"):
+        LLMResponse.from_provider(span)
+    assert LLMResponse.from_provider(span | {"gen_ai.response.model": "gpt-4o"}).usage.input_tokens == 300
+
+
+def test_the_searches_that_pydantics_spans_tell_are_counted() -> None:
+    response = LLMResponse.from_provider(CURRENT_SPAN | {"gen_ai.usage.details.web_search_requests": 2})
+    assert response.usage.other_units == {"web_searches": 2}

@@ -17,13 +17,15 @@ MARKS = (
 )
 """The class of its SDK's objects tells nothing by itself: Bedrock and Vertex sell Claude by it too."""
 
-COUNTS_OF_ITERATION = {
-    "input_tokens": ("input_tokens",),
-    "cache_creation_input_tokens": ("input_tokens", "cache_write_tokens"),
-    "cache_read_input_tokens": ("input_tokens", "cache_read_tokens"),
-    "output_tokens": ("output_tokens",),
-}
-"""The units that each count of one iteration is part of."""
+UNITS_OF_ITERATION = (
+    (("input_tokens",), ("input_tokens",)),
+    (("cache_creation_input_tokens",), ("input_tokens", "cache_write_tokens")),
+    (("cache_read_input_tokens",), ("input_tokens", "cache_read_tokens")),
+    (("cache_creation", "ephemeral_5m_input_tokens"), ("cache_write_5m_tokens",)),
+    (("cache_creation", "ephemeral_1h_input_tokens"), ("cache_write_1h_tokens",)),
+    (("output_tokens",), ("output_tokens",)),
+)
+"""Where each count of one iteration stands, and the units that it is part of."""
 
 
 def iterations(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
@@ -46,10 +48,11 @@ def iterations(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
             prefix = "declined_"
         else:
             continue
-        for name, of_units in COUNTS_OF_ITERATION.items():
-            if count := iteration.get(name):
+        for names, of_units in UNITS_OF_ITERATION:
+            if count := inside(iteration, *names):
+                count = as_quantity(f"usage.iterations.{'.'.join(names)}", count)
                 for unit in of_units:
-                    units[prefix + unit] = units.get(prefix + unit, 0) + as_quantity(f"usage.iterations.{name}", count)
+                    units[prefix + unit] = units.get(prefix + unit, 0) + count
     return units
 
 

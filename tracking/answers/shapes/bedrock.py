@@ -79,7 +79,10 @@ TABLES = (
     Table(
         "titan invoke",
         (),
-        (needed("input_tokens", "inputTextTokenCount"), counted("output_tokens", "results[tokenCount=*].tokenCount")),
+        (
+            needed("input_tokens", "inputTextTokenCount"),
+            counted("output_tokens", "results[tokenCount=*].tokenCount | totalOutputTextTokenCount"),
+        ),
     ),
     Table(
         "invocation metrics",

@@ -61,6 +61,22 @@ def searches(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     return units
 
 
+def kept_grounding(candidate: Fields) -> Fields | None:
+    """Of a candidate of a stream, what its searches are counted by: its queries as hashes, never their words."""
+    metadata = fields_of(candidate.get("groundingMetadata") or candidate.get("grounding_metadata"))
+    if not metadata:
+        return None
+    queries = listed(metadata.get("webSearchQueries") or metadata.get("web_search_queries"))
+    chunks = listed(metadata.get("groundingChunks") or metadata.get("grounding_chunks"))
+    kinds = {kind for chunk in chunks for kind in ("web", "maps") if inside(chunk, kind)}
+    return {
+        "groundingMetadata": {
+            "webSearchQueries": [f"{hash(query):x}" for query in queries if isinstance(query, str) and query.strip()],
+            "groundingChunks": [{kind: True} for kind in kinds],
+        }
+    }
+
+
 def conditions(answer: Fields) -> Conditions:
     """The service tier, which Vertex AI names as a kind of traffic."""
     usage = fields_of(answer.get("usageMetadata") or answer.get("usage_metadata")) or {}

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tracking.answers.fields import Fields, fields_of
-from tracking.providers import known_provider
+from tracking.answers.fields import Fields, fields_of, text_in
+from tracking.providers import known_provider, provider_named
 
 NOTHING: Mapping[str, Any] = {}
+PROXY = "litellm_proxy"
+"""Its name for a proxy of its own, which says nothing of whom the proxy called."""
 
 
 def is_object(kind: type) -> bool:
@@ -20,8 +22,8 @@ def hidden_params(source: object) -> Fields:
 
 def provider_of(answer: Fields, hidden: Fields) -> str | None:
     """The provider LiteLLM called; where it does not say, what stands before the model's name (`groq/…`)."""
-    told = hidden.get("custom_llm_provider")
-    if not told:
-        model = answer.get("model")
-        told = model.partition("/")[0] if isinstance(model, str) and "/" in model else None
-    return known_provider(told)
+    told = text_in(hidden.get("custom_llm_provider"))
+    if told and told != PROXY:
+        return provider_named(told)
+    model = text_in(answer.get("model")) or ""
+    return known_provider(model.partition("/")[0]) if "/" in model else None

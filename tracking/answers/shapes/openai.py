@@ -62,6 +62,13 @@ def hosted_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     return units
 
 
+def kept_item(item: object) -> Fields:
+    """Of an item of a stream's output, what says whether it is billed."""
+    fields = fields_of(item) or NOTHING
+    kept = {name: fields.get(name) for name in ("type", "status", "container_id")}
+    return kept | {"action": {"type": inside(fields, "action", "type")}}
+
+
 def _output_items(answer: Fields) -> Iterator[Fields]:
     for item in listed(answer.get("output")):
         if (fields := fields_of(item)) is not None:
