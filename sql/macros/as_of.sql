@@ -25,9 +25,28 @@
 
         ),
 
+        known_corrections as (
+
+            select * from known_rows
+            where charge_class = 'correction'
+
+        ),
+
+        corrected as (
+
+            {{ corrections_of_calls('known_corrections') }}
+
+        ),
+
+        rows_of_calls as (
+
+            {{ with_call_of_row('known_rows') }}
+
+        ),
+
         aggregated as (
 
-            {{ cost_cube('known_rows') }}
+            {{ cost_cube('rows_of_calls') }}
 
         )
 

@@ -1,4 +1,6 @@
-{# The rows of the ledger added up by everything reports of cost ask for: what int_cost_daily holds, of any rows. #}
+{# The rows of the ledger added up by everything reports of cost ask for: what int_cost_daily holds, of any rows that go
+   with the call they belong to. Priced or not is the call's after its corrections: of one cell some calls are, and a
+   correction that brings a price brings no tokens. #}
 {% macro cost_cube(rows_relation) -%}
     select
         usage_date,
@@ -19,6 +21,7 @@
         status,
         day_fingerprint,
         count(*) as row_count,
+        {{ sum_count("case when standing_pricing_status <> 'unpriced' then token_count end") }} as priced_token_count,
         {{ sum_measures() }}
     from {{ rows_relation }}
     group by all

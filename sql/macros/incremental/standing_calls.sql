@@ -22,19 +22,23 @@
 
     corrected as (
 
-        select
-            corrects_record_id as call_id,
-            {%- for amount in standing_amounts() %}
-            cast(
-                sum({{ amount }}) over (partition by corrects_record_id)
-                as {{ 'decimal(38, 12)' if amount == 'cost_usd' else 'bigint' }}
-            ) as {{ amount }},
-            {%- endfor %}
-            {{ standing_words() | join(', ') }}
-        from corrections
-        qualify row_number() over (partition by corrects_record_id order by recorded_at desc, record_id desc) = 1
+        {{ corrections_of_calls('corrections') }}
 
     )
+{%- endmacro %}
+
+{% macro corrections_of_calls(corrections_relation) -%}
+    select
+        corrects_record_id as call_id,
+        {%- for amount in standing_amounts() %}
+        cast(
+            sum({{ amount }}) over (partition by corrects_record_id)
+            as {{ 'decimal(38, 12)' if amount == 'cost_usd' else 'bigint' }}
+        ) as {{ amount }},
+        {%- endfor %}
+        {{ standing_words() | join(', ') }}
+    from {{ corrections_relation }}
+    qualify row_number() over (partition by corrects_record_id order by recorded_at desc, record_id desc) = 1
 {%- endmacro %}
 
 {# What the call of a row stands at, where the row is joined with corrected. A word may be NULL as last said; the rows may
@@ -83,15 +87,20 @@
 
     rows_of_calls as (
 
-        select
-            changed_rows.*,
-            coalesce(changed_rows.corrects_record_id, changed_rows.record_id) as call_id,
-            {%- for word in standing_words() %}
-            {{ standing_word(word, 'changed_rows') }} as standing_{{ word }},
-            {%- endfor %}
-            {{ is_retry('changed_rows') }} as is_retry
-        from changed_rows
-        left join corrected on coalesce(changed_rows.corrects_record_id, changed_rows.record_id) = corrected.call_id
+        {{ with_call_of_row('changed_rows') }}
 
     )
+{%- endmacro %}
+
+{% macro with_call_of_row(rows_relation) -%}
+    select
+        {{ rows_relation }}.*,
+        coalesce({{ rows_relation }}.corrects_record_id, {{ rows_relation }}.record_id) as call_id,
+        {%- for word in standing_words() %}
+        {{ standing_word(word, rows_relation) }} as standing_{{ word }},
+        {%- endfor %}
+        {{ is_retry(rows_relation) }} as is_retry
+    from {{ rows_relation }}
+    left join corrected
+        on coalesce({{ rows_relation }}.corrects_record_id, {{ rows_relation }}.record_id) = corrected.call_id
 {%- endmacro %}

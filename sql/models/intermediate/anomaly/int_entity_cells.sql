@@ -28,12 +28,13 @@ daily as (
         provider,
         llm,
         request_type,
-        {{ sum_count('requests') }} as requests,
-        coalesce({{ sum_count('case when cost_usd is not null then token_count end') }}, 0) as tokens,
+        {{ sum_count('requests - unpriced_requests') }} as requests,
+        coalesce({{ sum_count('priced_token_count') }}, 0) as tokens,
         {{ sum_usd('cost_usd') }} as cost_usd
     from daily
-    where {{ condition }} and cost_usd is not null
+    where {{ condition }}
     group by all
+    having {{ sum_usd('cost_usd') }} is not null
 
 ),
 

@@ -2,11 +2,11 @@
 
 with
 
-{{ changed_rows() }},
+{{ rows_of_standing_calls() }},
 
 aggregated as (
 
-    {{ cost_cube('changed_rows') }}
+    {{ cost_cube('rows_of_calls') }}
 
 )
 

@@ -18,6 +18,7 @@ cells as (
         request_type,
         {{ sum_count('requests') }} as requests,
         {{ sum_count('token_count') }} as token_count,
+        {{ sum_count('priced_token_count') }} as priced_token_count,
         {{ sum_usd('cost_usd') }} as cost_usd
     from daily
     group by all
@@ -37,9 +38,11 @@ stacked as (
         request_type,
         requests,
         token_count,
+        priced_token_count,
         cost_usd,
         cast(null as bigint) as previous_requests,
         cast(null as bigint) as previous_token_count,
+        cast(null as bigint) as previous_priced_token_count,
         cast(null as decimal(38, 12)) as previous_cost_usd
     from cells
     union all
@@ -51,9 +54,11 @@ stacked as (
         request_type,
         cast(null as bigint) as requests,
         cast(null as bigint) as token_count,
+        cast(null as bigint) as priced_token_count,
         cast(null as decimal(38, 12)) as cost_usd,
         requests as previous_requests,
         token_count as previous_token_count,
+        priced_token_count as previous_priced_token_count,
         cost_usd as previous_cost_usd
     from cells
 
@@ -74,9 +79,8 @@ compared as (
         coalesce({{ sum_usd('cost_usd') }}, 0) as cost_usd,
         coalesce({{ sum_usd('previous_cost_usd') }}, 0) as previous_cost_usd,
         -- Tokens nobody has priced tell nothing of what a token costs.
-        coalesce({{ sum_count('case when cost_usd is not null then token_count end') }}, 0) as tokens,
-        coalesce({{ sum_count('case when previous_cost_usd is not null then previous_token_count end') }}, 0)
-            as previous_tokens
+        coalesce({{ sum_count('priced_token_count') }}, 0) as tokens,
+        coalesce({{ sum_count('previous_priced_token_count') }}, 0) as previous_tokens
     from stacked
     group by all
 

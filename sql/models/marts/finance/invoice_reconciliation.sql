@@ -76,7 +76,7 @@ recorded as (
         case when naming_months.provider is not null then coalesce(daily.llm, daily.model) end as llm,
         daily.requests,
         daily.unpriced_requests,
-        daily.token_count,
+        daily.priced_token_count as token_count,
         daily.cost_usd
     from daily
     inner join invoice_days
@@ -120,7 +120,7 @@ stacked as (
         cast(null as decimal(38, 12)) as tolerance_usd,
         requests,
         unpriced_requests,
-        case when cost_usd is not null then token_count end as token_count,
+        token_count,
         cost_usd
     from recorded
 
