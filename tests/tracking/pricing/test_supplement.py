@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tracking import Cost, CostCalculator, LedgerError, LLMResponse, Usage
+from tracking.pricing.sources.catalogue import catalogued_model, every_model
 from tracking.pricing.sources.supplement_files import facts_about, facts_in, providers_with_facts
 from tracking.providers import find_provider
 
@@ -64,6 +65,13 @@ def test_peak_hours_are_those_of_working_days() -> None:
     assert (
         priced("deepseek", "deepseek-v4-flash", friday).usd == 2 * priced("deepseek", "deepseek-v4-flash", saturday).usd
     )
+
+
+def test_every_price_names_its_source_and_its_version() -> None:
+    for provider, model in every_model():
+        if (known := catalogued_model(provider, model)) is not None:
+            price = known.price(NOON, {})
+            assert price.source and price.version, price.price_id
 
 
 def test_hosted_tools_have_their_rates() -> None:

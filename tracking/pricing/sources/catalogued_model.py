@@ -179,7 +179,7 @@ class CataloguedModel:
     def _price_of(self, draft: _Draft, listed: Listed) -> Price:
         listing = self._listing
         by_fact_alone = listing is None or not listed.rates
-        source, version = (SOURCE, "") if by_fact_alone or listing is None else (listing.source, listing.version)
+        source, version = (SOURCE, "") if listing is None else (listing.source, listing.version)
         if draft.facts:
             read = version_of(draft.facts)
             source, version = (SOURCE, read) if by_fact_alone else (f"{source}+{SOURCE}", f"{version}+{read}")
