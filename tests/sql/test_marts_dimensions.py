@@ -166,7 +166,7 @@ def test_own_prices_and_discounts_are_dated_in_the_history(opened: Home, connect
     (own,) = history(connection, "openai", "school-own-grader")
     assert (own["valid_from"], own["valid_to"]) == (datetime(2026, 9, 1, tzinfo=UTC), None)
     assert (own["input_usd_per_million"], own["llm_family"], own["context_window"]) == (Decimal("0.4"), "school", None)
-    before, discounted, after = history(connection, "openai", "gpt-4o")
+    *_, before, discounted, after = history(connection, "openai", "gpt-4o")
     assert discounted["valid_from"] == datetime(2026, 10, 1, tzinfo=UTC)
     assert discounted["input_usd_per_million"] == before["input_usd_per_million"] * Decimal("0.875")
     assert after["price_id"] == before["price_id"]

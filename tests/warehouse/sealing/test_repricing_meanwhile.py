@@ -17,7 +17,8 @@ from dying import deaths
 from ledgers import NOON, body, record
 
 from tracking import CostTracker
-from tracking.home import Home, Retention
+from tracking.book_settings import Retention
+from tracking.home import Home
 from warehouse.integrity.verify import verify
 from warehouse.ledger.compact import compact
 from warehouse.privacy.erase import erase

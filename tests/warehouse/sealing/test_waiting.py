@@ -10,8 +10,13 @@ from tracking.home import Home
 from warehouse.sealing.seal import seal
 from warehouse.sealing.waiting import QUIET, waiting_journals
 
-NOW = datetime.now(UTC)
-LATER = NOW + 2 * QUIET
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def later() -> datetime:
+    return now() + 2 * QUIET
 
 
 def test_what_was_recorded_waits_until_it_is_sealed(home: Path) -> None:
@@ -19,8 +24,8 @@ def test_what_was_recorded_waits_until_it_is_sealed(home: Path) -> None:
         record(tracker)
         (journal,) = waiting_journals(Home(home))
         assert (journal.path, journal.waiting_bytes) == (journals(home)[0], journals(home)[0].stat().st_size)
-        assert not journal.was_passed_over(NOW)
-        assert journal.was_passed_over(LATER)
+        assert not journal.was_passed_over(now())
+        assert journal.was_passed_over(later())
         seal(Home(home))
         assert waiting_journals(Home(home)) == []
 
@@ -33,7 +38,7 @@ def test_the_beginning_of_a_line_was_not_passed_over(home: Path) -> None:
             file.write(b"half a line")
         (journal,) = waiting_journals(Home(home))
         assert journal.waiting_bytes == len(b"half a line")
-        assert not journal.was_passed_over(LATER)
+        assert not journal.was_passed_over(later())
 
 
 def test_a_journal_that_is_sealed_and_gone_meanwhile_was_not_passed_over(home: Path) -> None:
@@ -42,4 +47,4 @@ def test_a_journal_that_is_sealed_and_gone_meanwhile_was_not_passed_over(home: P
     (journal,) = waiting_journals(Home(home))
     seal(Home(home))
     assert not journal.path.exists()
-    assert not journal.was_passed_over(LATER)
+    assert not journal.was_passed_over(later())
