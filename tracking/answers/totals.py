@@ -14,6 +14,7 @@ Counts = dict[str, Quantity]
 """By the catalogue's unit names."""
 
 INPUT, OUTPUT, REASONING = "input_tokens", "output_tokens", "output_reasoning_tokens"
+CITED = "output_citation_tokens"
 READ, WRITTEN = "cache_read_tokens", "cache_write_tokens"
 WRITTEN_PARTS = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 KINDS = ("audio", "image", "video", "text")
@@ -79,7 +80,8 @@ def _fit_total(counts: Counts, said: Said, doubts: _Doubts) -> None:
         return
     sent, made, reasoning = counts.get(INPUT, 0), counts.get(OUTPUT, 0), counts.get(REASONING, 0)
     cached = counts.get(READ, 0) + counts.get(WRITTEN, 0)
-    if total in (sent + made, sent - cached + made):  # some leave the cache out of the total
+    cited = counts.get(CITED, 0)
+    if total in (sent + made, sent - cached + made, sent + made - cited):  # some leave the cache, or citations, out
         return
     if said.reasoning_added and sent + made - said.reasoning_added == total:
         if not said.hides_output:  # Gemini's live total leaves the thoughts out, which are billed
