@@ -49,7 +49,7 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
         hidden = litellm.hidden_params(source)
         own_provider = litellm.provider_of(answer, hidden)
     compiled = extractors_of(provider or own_provider or infer_provider(answer, model))
-    own_model, usage, assumptions, table = compiled.read(answer)
+    own_model, usage, assumptions, table = compiled.read(answer, model)
     tier, further, region = table.conditions(answer)
     price_context = terms_of_tier(tier)
     if further or terms:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from tracking.answers.fields import Fields, fields_of, names_in
+from tracking.answers.fields import Fields, fields_of, seen_in
 from tracking.answers.places import Found, PlaceTree, snake_case
-from tracking.answers.shapes.everyones import TABLES
+from tracking.answers.shapes.everyones import TABLES, cached_apart
 from tracking.answers.shapes.tables import Count, Item, MoreUnits, Place, Table
 from tracking.answers.totals import OF_KINDS, READ, Counts, Said, reconciled
 from tracking.assumptions import Assumption
@@ -106,8 +106,8 @@ class CompiledExtractors:
         other.provider = provider
         return other
 
-    def read(self, answer: Fields) -> Read:
-        """The model, where the answer names one, and the counts.
+    def read(self, answer: Fields, model: str | None = None) -> Read:
+        """The model, where the answer names one, and the counts. `model` is who answered where it does not.
 
         Raises:
             ResponseError: no usage in any shape known; the names of what it has are told.
@@ -119,9 +119,11 @@ class CompiledExtractors:
         naming = answer
         for name in plan.model_in:
             naming = fields_of(naming.get(name)) or {}
-        model: object = naming.get(plan.model_name)
-        if model is None:
-            model = naming.get(plan.model_attribute)
+        named: object = naming.get(plan.model_name)
+        if named is None:
+            named = naming.get(plan.model_attribute)
+        if type(named) is str:
+            model = named
         counts: list[Any] = list(map(found.get, plan.firsts))
         for index, terms in plan.sums:
             counts[index] = _total(terms, found)
@@ -130,14 +132,14 @@ class CompiledExtractors:
             others[unit] = _total(terms, found)
         if plan.waived is not None and plan.waived(answer):
             counts, others = [None if count is None else 0 for count in counts], {}
-        elif plan.more is not None and (more := plan.more(answer, model if type(model) is str else None)):
+        elif plan.more is not None and (more := plan.more(answer, model)):
             _add(more, counts, others)
-        if _adds_up(counts, found.get(plan.total)) and (not plan.kinds or _kinds_fit(plan, counts, others)):
-            return model, _usage(counts, others), (), plan.table
-        return model, *self._reconciled(plan, found, counts, others, model), plan.table
+        if _adds_up(counts, found.get(plan.total)) and (not others or _kinds_fit(plan, counts, others)):
+            return named, _usage(counts, others), (), plan.table
+        return named, *self._reconciled(plan, found, counts, others, model), plan.table
 
     def _reconciled(
-        self, plan: _Plan, found: Found, counts: list[Quantity | None], others: Counts, model: object
+        self, plan: _Plan, found: Found, counts: list[Quantity | None], others: Counts, model: str | None
     ) -> tuple[Usage, tuple[Assumption, ...]]:
         for name, count in zip(TOKEN_COUNTS, counts, strict=True):
             if count is not None:
@@ -146,8 +148,8 @@ class CompiledExtractors:
         said = Said(
             total=found.get(plan.total),
             reasoning_added=_total(plan.reasoning_added, found) if plan.reasoning_added else 0,
-            cached_by_kind=plan.table.cached_by_kind,
-            hides_output=plan.table.hides_output or (isinstance(model, str) and "gemini" in model),
+            cached_apart=(*plan.table.cached_apart, *cached_apart(model)),
+            hides_output=plan.table.hides_output or "gemini" in (model or ""),
             grows_to_cached=self._grows_to_cached,
         )
         fitted, assumptions = reconciled(by_unit, said)
@@ -179,7 +181,7 @@ class CompiledExtractors:
         fitting = [each for each in self._tables if places & each.places and not each.required & ~places]
         if not fitting:
             raise ResponseError(
-                f"no usage in a shape known here in this answer of provider {self.provider!r}: {_seen(answer)}"
+                f"no usage in a shape known here in this answer of provider {self.provider!r}: {seen_in(answer)}"
             )
         billed = next((places & each.own_places for each in fitting if each.default), 0)
         fitting = [each for each in fitting if not billed & ~each.places]
@@ -292,13 +294,16 @@ def _kinds_fit(plan: _Plan, counts: Sequence[Quantity | None], others: Counts) -
     """Whether tokens of a kind are plainly part of their whole, and cached ones are of kinds that are told."""
     if not any(others.values()):
         return True
+    written_5m = others.get("cache_write_5m_tokens")
+    if written_5m and written_5m + (counts[3] or 0) > (counts[2] or 0):
+        return False
     for index, units in plan.kinds:
         parts = 0
         for unit in units:
             parts += others[unit]
         if parts > (counts[index] or 0):
             return False
-        if not index and plan.table.cached_by_kind and counts[1] and parts > others.get("input_text_tokens", 0):
+        if not index and counts[1] and parts > others.get("input_text_tokens", 0):
             return False
     return all(others[cached] <= others.get(sent, 0) for cached, sent in plan.cached_kinds)
 
@@ -309,12 +314,3 @@ def _adds_up(counts: Sequence[Quantity | None], total: Quantity | None) -> bool:
         return False
     sent, made = counts[0] or 0, counts[4] or 0
     return (total is None or total == sent + made) and sent <= MAX_COUNT and made <= MAX_COUNT and parts_fit(counts)
-
-
-def _seen(answer: Fields) -> str:
-    """The names of an answer's fields, and of those of what looks like its usage: names alone, which tell no text."""
-    told = f"it has {names_in(answer) or 'no fields'}"
-    for name in ("usage", "usageMetadata", "usage_metadata", "meta", "metrics"):
-        if (inner := fields_of(answer.get(name))) is not None:
-            told += f"; {name} has {names_in(inner) or 'no fields'}"
-    return told

@@ -46,10 +46,18 @@ def text_in(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def names_in(fields: Fields, most: int = 20) -> str:
-    """The names of fields, never their values, as far as they look like names."""
+def seen_in(answer: Fields) -> str:
+    """The names of an answer's fields, and of those of what looks like its usage: names alone, which tell no text."""
+    told = f"it has {_names_in(answer)}"
+    for name in ("usage", "usageMetadata", "usage_metadata", "meta", "metrics"):
+        if (inner := fields_of(answer.get(name))) is not None:
+            told += f"; {name} has {_names_in(inner)}"
+    return told
+
+
+def _names_in(fields: Fields, most: int = 20) -> str:
     names = [name for name in map(str, fields) if re.fullmatch(r"[A-Za-z_][\w.-]{0,63}", name)]
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "") if names else "no fields"
 
 
 def is_unset(value: object) -> bool:

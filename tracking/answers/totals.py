@@ -4,7 +4,7 @@ The call was paid for, so there is always a row. Where the provider's own total 
 is taken and nothing is left open; where it does not, the row says `totals_disagree` with the values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracking.assumptions import Assumption, assumption
@@ -35,7 +35,8 @@ class Said:
     total: Quantity | None = None
     reasoning_added: Quantity = 0
     """Reasoning that was read as standing beside the output, and added to it."""
-    cached_by_kind: bool = False
+    cached_apart: tuple[str, ...] = ()
+    """The kinds of tokens of which it matters how many are cached."""
     hides_output: bool = False
     grows_to_cached: bool = False
     """More cached than sent means that so much was sent; elsewhere that the cached stand beside what was sent."""
@@ -65,10 +66,13 @@ def reconciled(counts: Mapping[str, Quantity], said: Said) -> tuple[Counts, tupl
     doubts = _Doubts({**counts, "total_tokens": said.total} if said.total else counts)
     _fit_total(fitted, said, doubts)
     _fit_written(fitted, doubts)
+    _fill_unsaid(fitted)
     _fit_cached(fitted, said, doubts)
     _fit_reasoning(fitted, doubts)
-    _fit_kinds(fitted, doubts)
-    if said.cached_by_kind:
+    for whole, units in OF_KINDS.items():
+        _fit_kinds(whole, units, fitted, doubts)
+    _fit_cached_kinds(fitted, doubts)
+    if any(fitted.get(f"input_{kind}_tokens") for kind in said.cached_apart):
         _split_cached(fitted, doubts)
     return fitted, doubts.assumptions()
 
@@ -106,6 +110,16 @@ def _fit_written(counts: Counts, doubts: _Doubts) -> None:
         counts[WRITTEN] = parts
 
 
+def _fill_unsaid(counts: Counts) -> None:
+    """A whole that was not said is its parts."""
+    for whole in (READ, INPUT, OUTPUT):
+        parts = sum(counts.get(unit, 0) for unit in OF_KINDS[whole])
+        if whole == INPUT:
+            parts = max(parts, counts.get(READ, 0) + counts.get(WRITTEN, 0))
+        if whole not in counts and parts:
+            counts[whole] = parts
+
+
 def _fit_cached(counts: Counts, said: Said, doubts: _Doubts) -> None:
     """What was read and written is part of what was sent."""
     sent, read, written = counts.get(INPUT, 0), counts.get(READ, 0), counts.get(WRITTEN, 0)
@@ -134,34 +148,36 @@ def _fit_reasoning(counts: Counts, doubts: _Doubts) -> None:
             counts[OUTPUT] = reasoning
 
 
-def _fit_kinds(counts: Counts, doubts: _Doubts) -> None:
+def _fit_kinds(whole: str, units: Sequence[str], counts: Counts, doubts: _Doubts) -> None:
     """The tokens of each kind are part of their whole; text gives way first, for it is billed as the rest is."""
+    excess = sum(counts.get(unit, 0) for unit in units) - counts.get(whole, 0)
+    if excess <= 0:
+        return
+    doubts.add(whole, *units)
+    *others, text = units
+    for unit in (text, *sorted(others, key=lambda unit: -counts.get(unit, 0))):
+        if less := min(excess, counts.get(unit, 0)):
+            counts[unit] -= less
+            excess -= less
+
+
+def _fit_cached_kinds(counts: Counts, doubts: _Doubts) -> None:
+    """What was cached of a kind is part of what was sent of it."""
     for read, sent in zip(OF_KINDS[READ], OF_KINDS[INPUT], strict=True):
-        if counts.get(read, 0) > counts.get(sent, 0):
-            if sent in counts:
-                doubts.add(read, sent)
-                counts[read] = counts[sent]
-            else:
-                counts[sent] = counts[read]
-    for whole, units in OF_KINDS.items():
-        excess = sum(counts.get(unit, 0) for unit in units) - counts.get(whole, 0)
-        if excess <= 0:
+        if counts.get(read, 0) <= counts.get(sent, 0):
             continue
-        if whole not in counts:
-            counts[whole] = excess
-            continue
-        doubts.add(whole, *units)
-        for unit in ("".join(units[-1:]), *sorted(units[:-1], key=lambda unit: -counts.get(unit, 0))):
-            less = min(excess, counts.get(unit, 0))
-            if less:
-                counts[unit] -= less
-                excess -= less
+        if sent not in counts:
+            undivided = counts.get(INPUT, 0) - sum(counts.get(unit, 0) for unit in OF_KINDS[INPUT])
+            counts[sent] = min(counts[read], undivided)
+        if counts[read] > counts[sent]:
+            doubts.add(read, sent, INPUT)
+            counts[read] = counts[sent]
 
 
 def _split_cached(counts: Counts, doubts: _Doubts) -> None:
-    """Divide cached tokens of no named kind as what was sent divides; only where that can matter."""
+    """Divide cached tokens of no named kind as what was sent divides."""
     undivided = counts.get(READ, 0) - sum(counts.get(unit, 0) for unit in OF_KINDS[READ])
-    if undivided <= 0 or not any(counts.get(unit) for unit in OF_KINDS[INPUT][:-1]):
+    if undivided <= 0:
         return
     room = {READ: counts.get(INPUT, 0) - sum(counts.get(unit, 0) for unit in OF_KINDS[INPUT])}  # of no kind itself
     for read, sent in zip(OF_KINDS[READ], OF_KINDS[INPUT], strict=True):

@@ -81,7 +81,7 @@ def plainly(provider: Any, body: dict[str, Any]) -> tuple[str | None, dict[str, 
 
 
 def contradicts_itself(counts: dict[str, Any]) -> bool:
-    fitted, assumptions = reconciled(counts, Said(cached_by_kind=True))
+    fitted, assumptions = reconciled(counts, Said(cached_apart=("audio", "image")))
     return bool(assumptions) or fitted != counts
 
 

@@ -37,3 +37,11 @@ REPORTED_COSTS: Mapping[str, Callable[[Fields], Decimal | Quantity | None]] = {
     "x-ai": xai.reported_cost,
 }
 """How each provider that states what a call cost says so, in USD."""
+
+CACHED_APART = (("gemini", ("audio",)), ("realtime", openai.CACHED_APART), ("gpt-image", ("image",)))
+"""The kinds of tokens whose cached ones are billed apart, by what a model's name holds, whoever answers how."""
+
+
+def cached_apart(model: str | None) -> tuple[str, ...]:
+    """The kinds of tokens of which it matters, for a model, how many are cached."""
+    return next((kinds for name, kinds in CACHED_APART if model and name in model), ())

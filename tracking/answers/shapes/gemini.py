@@ -132,7 +132,7 @@ TABLES = (
         ),
         total=place("totalTokenCount"),
         model=("modelVersion",),
-        cached_by_kind=True,
+        cached_apart=("audio",),
         hides_output=True,
         conditions=conditions,
         more=searches,

@@ -186,12 +186,13 @@ _REALTIME = (
     counted("output_reasoning_tokens", "output_token_details.reasoning_tokens"),
 )
 
+CACHED_APART = ("audio", "image")
 TABLES = (
     CHAT,
     RESPONSES,
     # The realtime interface's own object, and transcriptions billed by token; then its `response.done` event.
-    Table("realtime response", place("usage"), _REALTIME, total=place("total_tokens"), cached_by_kind=True),
-    Table("realtime", place("response.usage"), _REALTIME, total=place("total_tokens"), cached_by_kind=True),
+    Table("realtime response", place("usage"), _REALTIME, total=place("total_tokens"), cached_apart=CACHED_APART),
+    Table("realtime", place("response.usage"), _REALTIME, total=place("total_tokens"), cached_apart=CACHED_APART),
     Table("embeddings", place("usage"), (needed("input_tokens", "prompt_tokens"),), total=place("total_tokens")),
     Table("live", place("usage"), (needed("audio_seconds", "seconds"),)),
 )

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from tracking.answers.fields import text_in
 from tracking.answers.inference import extractors_of, infer_provider
+from tracking.answers.shapes.everyones import cached_apart
 from tracking.answers.totals import Said, reconciled
 from tracking.assumptions import Assumption
 from tracking.providers import provider_named
@@ -28,6 +29,7 @@ def retold(
     usage, assumptions = _usage(
         {name: as_count(name, value) for name, value in counts.items() if value is not None},
         {name: as_quantity(name, value) for name, value in others.items() if value is not None},
+        model,
     )
     return {
         "provider": extractors_of(provider).provider,
@@ -50,11 +52,13 @@ def provider_retold(name: object, model: str | None) -> str:
     return infer_provider({}, model) if named is None else provider_named(named)
 
 
-def _usage(counts: Mapping[str, int], others: Mapping[str, Quantity]) -> tuple[Usage, tuple[Assumption, ...]]:
+def _usage(
+    counts: Mapping[str, int], others: Mapping[str, Quantity], model: str | None
+) -> tuple[Usage, tuple[Assumption, ...]]:
     """The counts by our columns' names; where a part exceeds its whole, as they are to be billed, and that is said."""
     if parts_fit(map(counts.get, TOKEN_COUNTS)) and not any(others.values()):
         return Usage(**cast(Any, counts), other_units=others), ()
     by_unit = {CATALOGUE_UNIT.get(name, name): count for name, count in counts.items()}
-    fitted, assumptions = reconciled(by_unit | dict(others), Said())
+    fitted, assumptions = reconciled(by_unit | dict(others), Said(cached_apart=cached_apart(model)))
     columns = {name: fitted.pop(CATALOGUE_UNIT.get(name, name), None) for name in TOKEN_COUNTS}
     return Usage(**cast(Any, columns), other_units=fitted), assumptions

@@ -87,8 +87,8 @@ class Table:
     total: Place = ()
     """Where the provider's own total stands, below the root."""
     model: tuple[str, ...] = ("model",)
-    cached_by_kind: bool = False
-    """Cached tokens of sound and pictures are billed at rates of their own: how many of each are cached matters."""
+    cached_apart: tuple[str, ...] = ()
+    """The kinds of tokens (`audio`, `image`) of which it matters how many are cached: those are billed apart."""
     hides_output: bool = False
     """What the total has and the parts lack is output (openai/openai-python#2544)."""
     only_of: frozenset[str] = frozenset()

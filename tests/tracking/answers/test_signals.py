@@ -1,0 +1,284 @@
+"""What an answer says is billed beside its own tokens, and what each provider says in words of its own."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracking import LLMResponse, Usage
+from tracking.answers.streams import StreamReader
+
+CHAT_USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+
+
+def chat(model: str = "m", **usage: Any) -> dict[str, Any]:
+    return {"id": "a", "model": model, "choices": [], "usage": CHAT_USAGE | usage}
+
+
+def responses(*output: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100} | fields.pop("usage", {})
+    return {"id": "a", "object": "response", "model": "gpt-5-mini", "output": list(output), "usage": usage} | fields
+
+
+def units(body: dict[str, Any], provider: str | None = None) -> dict[str, Any]:
+    return dict(LLMResponse.from_provider(body, provider).usage.other_units)
+
+
+def item(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"id": "i", "type": kind, "status": "completed"} | fields
+
+
+SEARCH = item("web_search_call", action={"type": "search", "query": "q"})
+OPENED = item("web_search_call", action={"type": "open_page", "url": "u"})
+FOUND = item("web_search_call", action={"type": "find_in_page", "pattern": "p"})
+
+
+@given(st.lists(st.sampled_from([SEARCH, OPENED, FOUND, item("function_call"), item("reasoning"), item("mcp_call")])))
+def test_of_web_searches_the_action_search_alone_is_billed(output: list[dict[str, Any]]) -> None:
+    searches = Counter(map(json.dumps, output))[json.dumps(SEARCH)]
+    assert units(responses(*output), "openai") == ({"web_searches": searches} if searches else {})
+
+
+def test_a_tool_that_came_to_nothing_is_not_billed_and_a_search_of_before_actions_were_told_is() -> None:
+    for status in ("failed", "in_progress", "searching"):
+        assert units(responses(SEARCH | {"status": status}), "openai") == {}
+    assert units(responses(item("web_search_call")), "openai") == {"web_searches": 1}
+
+
+def test_the_other_hosted_tools_of_a_response() -> None:
+    files = [item("file_search_call")] * 2
+    code = [item("code_interpreter_call", container_id=container) for container in ("c1", "c1", "c2")]
+    image = {"image_gen": {"input_tokens": 50, "output_tokens": 1000}, "web_search": {"num_requests": 0}}
+    body = responses(*files, *code, item("image_generation_call"), tool_usage=image)
+    assert units(body, "openai") == {
+        "storage_searches": 2,
+        "code_interpreter_sessions": 2,
+        "image_generations": 1,
+        "image_generation_input_tokens": 50,
+        "image_generation_output_tokens": 1000,
+    }
+
+
+def test_the_tools_of_a_response_that_broke_off_are_counted_as_far_as_they_came() -> None:
+    events = [
+        {"type": "response.created", "response": {"id": "a", "model": "gpt-5-mini"}},
+        {"type": "response.output_item.done", "item": SEARCH},
+        {"type": "response.output_item.done", "item": OPENED},
+        {"type": "response.output_text.delta", "delta": "hello"},
+    ]
+    response = LLMResponse.from_stream(events, provider="openai")
+    assert (response.status, response.usage) == ("partial", Usage(output_tokens=2, other_units={"web_searches": 1}))
+
+
+def test_xais_tools_are_counted_by_number_and_once() -> None:
+    details = {"web_search_calls": 3, "x_search_calls": 1, "code_interpreter_calls": 2, "mcp_calls": 4}
+    body = responses(SEARCH, usage={"server_side_tool_usage_details": details})
+    assert units(body, "x-ai") == {"web_searches": 3, "social_searches": 1, "code_executions": 2}
+
+
+@pytest.mark.parametrize(
+    ("model", "searches"), [("gpt-4o-search-preview", 1), ("gpt-5-search-api", 1), ("gpt-4o", None)]
+)
+def test_models_that_search_at_each_call_of_chat_completions(model: str, searches: int | None) -> None:
+    assert units(chat(model), "openai").get("web_searches") == searches
+
+
+def test_groqs_systems_tell_the_tools_they_ran() -> None:
+    tools = [{"type": "search"}, {"type": "visit"}, {"type": "python"}]
+    body = chat("groq/compound") | {"choices": [{"message": {"executed_tools": tools}}]}
+    assert units(body, "groq") == {"web_searches": 1, "code_executions": 1}
+
+
+@pytest.mark.parametrize("name", ["server_tool_use", "server_tool_use_details"])
+@pytest.mark.parametrize("provider", ["openrouter", "anthropic", "acme"])
+def test_searches_that_usage_counts(name: str, provider: str) -> None:
+    told = {name: {"web_search_requests": 2, "tool_calls_requested": 5, "tool_calls_executed": 5}}
+    assert units(chat(**told), provider) == units(message(**told), provider) == {"web_searches": 2}
+
+
+def gemini(model: str, *grounding: dict[str, Any], **usage: Any) -> dict[str, Any]:
+    counts = {"promptTokenCount": 9, "candidatesTokenCount": 1, "totalTokenCount": 10} | usage
+    candidates = [{"groundingMetadata": each} for each in grounding]
+    return {"modelVersion": model, "candidates": candidates, "usageMetadata": counts}
+
+
+QUERIES = {"webSearchQueries": ["a", "b", "a", "", " "], "groundingChunks": [{"web": {"uri": "u"}}]}
+
+
+@pytest.mark.parametrize(
+    ("model", "grounding", "expected"),
+    [
+        ("gemini-3.1-pro-preview", QUERIES, {"web_searches": 2}),
+        ("models/gemini-2.5-flash", QUERIES, {"web_searches": 1}),
+        ("gemini-flash-latest", QUERIES, {"web_searches": 2}),
+        ("gemini-2.5-pro", {"groundingChunks": [{"web": {"uri": "u"}}]}, {"web_searches": 1}),
+        ("gemini-3-flash-preview", {"groundingChunks": [{"retrievedContext": {"title": "t"}}]}, {}),
+        ("gemini-2.5-flash", {"groundingChunks": [{"maps": {"uri": "u"}}]}, {"maps_searches": 1}),
+        ("gemini-3-flash-preview", {}, {}),
+    ],
+)
+def test_grounded_answers_of_gemini(model: str, grounding: dict[str, Any], expected: dict[str, int]) -> None:
+    """Each unique query is billed since Gemini 3, a grounded prompt before; files of one's own are not."""
+    assert units(gemini(model, grounding)) == expected
+    last = gemini(model) | {"candidates": [{"finishReason": "STOP"}]}
+    streamed = LLMResponse.from_stream([gemini(model, grounding), gemini(model, grounding), last])
+    assert streamed.usage.other_units == expected
+
+
+def test_what_was_searched_for_is_not_kept_of_a_stream() -> None:
+    reader = StreamReader("google")
+    reader.feed(gemini("gemini-3-flash-preview", {"webSearchQueries": ["canary"]}))
+    assert "canary" not in repr(vars(reader))
+
+
+def message(**usage: Any) -> dict[str, Any]:
+    counts = {"input_tokens": 200, "output_tokens": 10} | usage
+    return {"type": "message", "model": "claude-opus-4-8", "stop_reason": "end_turn", "content": [], "usage": counts}
+
+
+TURN = {"type": "message", "model": "claude-opus-4-8", "input_tokens": 200, "output_tokens": 10}
+COMPACTION = {
+    "type": "compaction",
+    "input_tokens": 100,
+    "cache_creation_input_tokens": 5000,
+    "cache_read_input_tokens": 700,
+    "cache_creation": {"ephemeral_5m_input_tokens": 3000, "ephemeral_1h_input_tokens": 2000},
+    "output_tokens": 80,
+}
+
+
+def test_a_compaction_is_billed_beside_the_top_of_usage() -> None:
+    expected = Usage(
+        input_tokens=6000,
+        cache_read_tokens=700,
+        cache_write_tokens=5000,
+        cache_write_1h_tokens=2000,
+        output_tokens=90,
+        other_units={"cache_write_5m_tokens": 3000},
+    )
+    assert LLMResponse.from_provider(message(iterations=[COMPACTION, TURN])).usage == expected
+    start = {"type": "message_start", "message": message(cache_read_input_tokens=5700, output_tokens=1)}
+    delta = {"input_tokens": 200, "cache_read_input_tokens": 0, "output_tokens": 10, "iterations": [COMPACTION, TURN]}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": delta}
+    assert LLMResponse.from_stream([start, end]).usage == expected
+
+
+def test_what_other_models_did_is_counted_apart_unless_it_was_declined_before_any_output() -> None:
+    declined = {"type": "message", "model": "claude-fable-5", "input_tokens": 2, "output_tokens": 578}
+    advisor = {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 30, "output_tokens": 4}
+    turns = [declined, declined | {"output_tokens": 0}, advisor, TURN, TURN | {"type": "fallback_message"}]
+    usage = LLMResponse.from_provider(message(iterations=turns)).usage
+    assert (usage.input_tokens, usage.output_tokens) == (200, 10)
+    assert usage.other_units == {
+        "declined_input_tokens": 2,
+        "declined_output_tokens": 578,
+        "advisor_input_tokens": 30,
+        "advisor_output_tokens": 4,
+    }
+
+
+def test_a_request_declined_before_any_output_is_not_billed() -> None:
+    refused = message(output_tokens=0, cache_read_input_tokens=90) | {"stop_reason": "refusal"}
+    assert LLMResponse.from_provider(refused).usage == Usage(input_tokens=0, cache_read_tokens=0, output_tokens=0)
+    midway = message(output_tokens=7) | {"stop_reason": "refusal"}
+    assert LLMResponse.from_provider(midway).usage.input_tokens == 200
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier"),
+    [
+        ({"trafficType": "ON_DEMAND"}, "on_demand"),
+        ({"trafficType": "ON_DEMAND_PRIORITY"}, "priority"),
+        ({"trafficType": "PROVISIONED_THROUGHPUT"}, "provisioned_throughput"),
+        ({"trafficType": "TRAFFIC_TYPE_UNSPECIFIED"}, None),
+        ({"serviceTier": "flex", "trafficType": "ON_DEMAND"}, "flex"),
+        ({}, None),
+    ],
+)
+def test_geminis_tier_is_told_as_a_kind_of_traffic_too(usage: dict[str, str], tier: str | None) -> None:
+    assert LLMResponse.from_provider(gemini("gemini-2.5-flash", **usage)).service_tier == tier
+
+
+def test_bedrocks_tier_and_latency_and_what_its_headers_tell() -> None:
+    usage = {"inputTokens": 9, "outputTokens": 1, "totalTokens": 10}
+    body = {"usage": usage, "serviceTier": {"type": "flex"}, "performanceConfig": {"latency": "optimized"}}
+    converse = LLMResponse.from_provider(body, model="m")
+    assert converse.price_context == {"service_tier": "flex", "latency": "optimized"}
+    names = {"input-token-count": "30", "output-token-count": "200", "service-tier": "priority"}
+    metadata = {"RequestId": "r-1", "HTTPHeaders": {f"x-amzn-bedrock-{name}": value for name, value in names.items()}}
+    outer = {"body": {"outputs": [{"text": "hi", "stop_reason": "stop"}]}, "ResponseMetadata": metadata}
+    invoked = LLMResponse.from_provider(outer, "aws", "mistral.mistral-7b-instruct-v0:2")
+    assert (invoked.usage, invoked.service_tier) == (Usage(input_tokens=30, output_tokens=200), "priority")
+    assert (invoked.id, invoked.finish_reason) == ("r-1", "stop")
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"cost": 0.00044, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.00044}}, "0.00044"),
+        ({"cost": 0.000225, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.0045}}, "0.004725"),
+        ({"cost": None, "is_byok": True}, None),
+        ({}, None),
+    ],
+)
+def test_with_ones_own_key_openrouters_cost_is_its_fee_and_the_upstreams_bill(
+    usage: dict[str, Any], cost: str | None
+) -> None:
+    told = LLMResponse.from_provider(chat(**usage), "openrouter").provider_cost
+    assert told == (None if cost is None else Decimal(cost))
+
+
+def test_xai_states_its_cost_in_ticks() -> None:
+    assert LLMResponse.from_provider(chat(cost_in_usd_ticks=37756000), "x-ai").provider_cost == Decimal("0.0037756")
+
+
+@pytest.mark.parametrize("name", ["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"])
+@pytest.mark.parametrize("provider", ["deepseek", "moonshotai", "mistral", "together", "acme", "openai"])
+def test_cached_tokens_by_the_names_hosts_give_them_are_counted_once(provider: str, name: str) -> None:
+    for details in ({}, {"cached_tokens": 800}, {"cached_tokens": 0}):
+        usage = LLMResponse.from_provider(chat(**{name: 800}, prompt_tokens_details=details), provider).usage
+        assert usage == Usage(input_tokens=1000, cache_read_tokens=800, output_tokens=100)
+
+
+def test_gemini_live_counts_its_answer_by_another_name_and_its_thoughts_beside_the_total() -> None:
+    counts = {"promptTokenCount": 417, "responseTokenCount": 74, "thoughtsTokenCount": 77, "totalTokenCount": 491}
+    usage = counts | {"responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 74}]}
+    response = LLMResponse.from_provider({"serverContent": {"turnComplete": True}, "usageMetadata": usage}, model="m")
+    expected = {"input_tokens": 417, "output_tokens": 151, "reasoning_tokens": 77}
+    assert response.usage == Usage(**expected, other_units={"output_audio_tokens": 74})
+    assert response.assumptions == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"prompt_eval_count": 26, "eval_count": 298, "done": True}, (26, 298)),
+        ({"embeddings": [[0.1]], "prompt_eval_count": 8}, (8, None)),
+        ({"metrics": {"input_token_count": 30, "output_token_count": 512}}, (30, 512)),
+        ({"results": [{"generated_token_count": 20, "input_token_count": 7}]}, (7, 20)),
+        ({"num_tokens_prompt_total": 9, "num_tokens_generated": 100}, (9, 100)),
+    ],
+)
+def test_interfaces_of_hosts_that_copy_nobodys(body: dict[str, Any], expected: tuple[int, int | None]) -> None:
+    usage = LLMResponse.from_provider(body, "acme", "m").usage
+    assert (usage.input_tokens, usage.output_tokens) == expected
+
+
+def test_lines_of_batches_at_bedrock_and_vertex() -> None:
+    for line in (
+        {"recordId": "1", "modelInput": {}, "modelOutput": message()},
+        {"custom_id": "a", "request": {}, "response": message()},
+    ):
+        response = LLMResponse.from_provider(line, "aws")
+        assert (response.price_context, response.usage.input_tokens) == ({"processing": "batch"}, 200)
+
+
+def test_an_answer_that_counts_only_what_it_was_sent_has_its_text_counted_and_says_so() -> None:
+    body = {"output": {"message": {"content": [{"text": "Four criteria"}]}}, "usage": {"inputTokens": 30}}
+    response = LLMResponse.from_provider(body, model="amazon.nova-lite-v1:0")
+    assert (response.usage, response.estimated) == (Usage(input_tokens=30, output_tokens=4), True)
+    assert response.assumptions == ({"tokens_from_text": ["output"]},)
