@@ -6,6 +6,7 @@ import sys
 from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
 from dagster_project.lib.dbt_manifest import prepared_manifest
 from dagster_project.lib.reported_days import report_changed_days
+from tracking.durable_files import umask_of
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 from warehouse.ledger.days import sealed_days
@@ -18,6 +19,8 @@ def main(root: str, port: str | None = None) -> None:
     home = Home(root)
     try:
         home.open()
+        # Of all that Dagster writes, in the processes that become of this one too.
+        os.umask(umask_of(home.root))
         _say(f"Preparing Dagster on {home.root}")
         prepare_dagster_home(home)
         prepared_manifest(home)

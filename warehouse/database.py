@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from tracking.durable_files import PRIVATE_FILE, make_directory, replacing
+from tracking.durable_files import make_directory, replacing, set_mode
 
 BACKSLASH = "[!]-\x7f\x01-[]"
 """A backslash in one of DuckDB's globs, as the one character between `[` and `]`: itself it would part folders."""
@@ -19,7 +19,7 @@ BACKSLASH = "[!]-\x7f\x01-[]"
 def connect(
     path: Path | None = None, *, read_only: bool = False, config: Mapping[str, str | int] | None = None
 ) -> Generator[duckdb.DuckDBPyConnection, None, None]:
-    """Open a database file (mode 0600 where it is written to), or one in memory; closed at the end.
+    """Open a database file (in its folder's mode where it is written to), or one in memory; closed at the end.
 
     `config`: settings that DuckDB takes only when it opens.
     """
@@ -27,7 +27,7 @@ def connect(
         make_directory(path.parent)
     with duckdb.connect(path or ":memory:", read_only=read_only, config=dict(config or {})) as connection:
         if path is not None and not read_only:
-            path.chmod(PRIVATE_FILE)
+            set_mode(path)
         connection.execute("set TimeZone = 'UTC'")
         yield connection
 

@@ -5,17 +5,26 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from tracking.durable_files import create_exclusively, umask_of
 from tracking.home import Home
 
 
 @contextmanager
 def _locked(home: Home, name: str) -> Generator[None, None, None]:
-    """Hold an exclusive lock, waiting for whoever has it. It dies with its process."""
-    descriptor = os.open(home.locks / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold an exclusive lock, waiting for whoever has it. It dies with its process.
+
+    What libraries and child processes write meanwhile has the home's modes.
+    """
+    path = home.locks / f"{name}.lock"
+    if not path.exists():
+        create_exclusively(path, b"")
+    descriptor = os.open(path, os.O_RDWR)
+    umask = os.umask(umask_of(home.root))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        os.umask(umask)
         os.close(descriptor)
 
 
@@ -37,6 +46,13 @@ def building(home: Home) -> Generator[None, None, None]:
 def alerting(home: Home) -> Generator[None, None, None]:
     """One sender of alerts at a time, so that none is told twice."""
     with _locked(home, "alerts"):
+        yield
+
+
+@contextmanager
+def parsing_project(home: Home) -> Generator[None, None, None]:
+    """One process at a time has dbt parse the project. Not the build lock: it can be read while a build runs."""
+    with _locked(home, "dbt_manifest"):
         yield
 
 

@@ -1,12 +1,9 @@
 """The dbt manifest that definitions are loaded from: prepared once per version of the project, read ever after."""
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from typing import Any
 from tracking.durable_files import replace_file
 from tracking.home import Home
 from warehouse.building.dbt import PROJECT, BuildError, project_hash, run_command
+from warehouse.locks import parsing_project
 
 
 def prepared_manifest(home: Home) -> Mapping[str, Any]:
@@ -26,7 +24,7 @@ def prepared_manifest(home: Home) -> Mapping[str, Any]:
     """
     manifest = home.dbt / f"manifest-{_digest()}.json"
     if not manifest.exists():
-        with _preparing(home):
+        with parsing_project(home):
             if not manifest.exists():
                 _parse(home, manifest)
     return json.loads(manifest.read_bytes())
@@ -35,18 +33,6 @@ def prepared_manifest(home: Home) -> Mapping[str, Any]:
 def _digest() -> str:
     """Changes whenever the manifest could: with the project, or with the dbt that reads it."""
     return hashlib.sha256(f"{project_hash()} {version('dbt-core')} {version('dbt-duckdb')}".encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _preparing(home: Home) -> Generator[None, None, None]:
-    """One process at a time. Not the build lock: the project can be read while a build runs."""
-    home.dbt.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(home.locks / "dbt_manifest.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _parse(home: Home, manifest: Path) -> None:

@@ -12,6 +12,7 @@ import socket
 import uuid
 from pathlib import Path
 
+from tracking.durable_files import create_file
 from tracking.errors import LedgerError
 
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -87,7 +88,7 @@ class JournalFile:
 def _create(directory: Path) -> tuple[Path, int]:
     while True:
         path = directory / f"{writer_name()}.log"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        descriptor = create_file(path, os.O_APPEND)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # A sealer may have taken the empty file for an abandoned one before it was locked.

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tracking.durable_files import PRIVATE_FILE, write_all
+from tracking.durable_files import create_file, write_all
 from tracking.journal.kept_parts import answer_part, reason_part
 from tracking.journal.writer import writer_name
 
 
 class Quarantine:
-    """Appends refused calls to one file of this process, one JSON object a line, mode 0600."""
+    """Appends refused calls to one file of this process, one JSON object a line."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -27,7 +27,10 @@ class Quarantine:
         path = self._path
         entry = refusal(reason, answer, attribution) | {"refused_at": datetime.now(UTC).isoformat()}
         line = json.dumps(entry).encode() + b"\n"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        try:
+            descriptor = create_file(path, os.O_APPEND)
+        except FileExistsError:
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         size = os.fstat(descriptor).st_size
         try:
             write_all(descriptor, line)

@@ -96,7 +96,7 @@ class PromptKeeper:
     def _hash(self, text: str) -> str:
         if self._key is None:
             try:
-                create_exclusively(self._key_file, os.urandom(32))
+                create_exclusively(self._key_file, os.urandom(32), fixed=True)
                 self._key = self._key_file.read_bytes()
             except OSError as error:
                 raise LedgerError(f"key {self._key_file} cannot be used: {error.strerror}") from error

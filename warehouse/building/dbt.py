@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import warehouse
 from tracking.book_settings import BookSettings
-from tracking.durable_files import replace_file
+from tracking.durable_files import make_directory, replace_file
 from tracking.errors import CostTrackingError
 from tracking.home import Home
 
@@ -182,7 +182,7 @@ def _run(home: Home, arguments: Sequence[str]) -> DbtReport:
 
 def forget_results(home: Home) -> None:
     """Make room for those of the next run: whatever is there after it is its own."""
-    _target(home).mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(_target(home))
     for name in ("run_results.json", "manifest.json"):
         (_target(home) / name).unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tracking.durable_files import create_exclusively
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.build import build
@@ -95,7 +96,7 @@ def _claim(home: Home) -> None:
     if not marker.exists() and _holds_calls(home):
         raise LedgerError(f"home {home.root} holds a ledger that is not a demo's; give another --home")
     home.open()
-    marker.write_text("Played by `llm-cost demo`. Nobody paid for these calls.\n", encoding="utf-8")
+    create_exclusively(marker, b"Played by `llm-cost demo`. Nobody paid for these calls.\n")
 
 
 def _holds_calls(home: Home) -> bool:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from tracking.durable_files import replace_file
+from tracking.durable_files import make_directory, replace_file
 from tracking.home import Home
 from warehouse.demo.platform import School
 
@@ -20,7 +20,7 @@ def write_names(home: Home, school: School) -> None:
 
 
 def _write(home: Home, stem: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    home.dimensions.mkdir(mode=0o700, exist_ok=True)
+    make_directory(home.dimensions)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Self
 
+from tracking.durable_files import set_mode
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.ledger.manifest_tables import MANIFEST_VERSION, migrate
@@ -94,7 +95,7 @@ class Manifest:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         try:
-            self._path.chmod(0o600)
+            set_mode(self._path)
             self._connection.execute("pragma journal_mode = delete")
             self._connection.execute("pragma synchronous = extra")
             self._migrate(home)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 
 import polars as pl
 
-from tracking.durable_files import replacing, sync_directory
+from tracking.durable_files import add_directory, replacing, sync_directory
 from tracking.home import Home
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Conflict, Segment
@@ -141,8 +141,8 @@ def exact_totals(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_durably(path: Path, write: Callable[[Path], object]) -> str:
-    """Have one file of a segment written (mode 0600); returns the SHA-256 of its bytes, hex."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    """Have one file of a segment written ; returns the SHA-256 of its bytes, hex."""
+    add_directory(path.parent)
     sync_directory(path.parent.parent)
     with replacing(path) as temporary:
         write(temporary)

@@ -14,6 +14,7 @@ from math import log
 import numpy as np
 import polars as pl
 
+from tracking.durable_files import make_directory
 from tracking.home import Home
 from warehouse.ledger.manifest import Segment
 from warehouse.ledger.segments import scan
@@ -40,7 +41,7 @@ class SealedIds:
 
     def open(self, live: Iterable[Segment]) -> None:
         """Take the runs on disk as far as they speak of live segments, and read the other segments' ids."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
+        make_directory(self._directory)
         self._live = {(segment.file, segment.sha256) for segment in live}
         self.opened = True
         unknown = set(self._live)

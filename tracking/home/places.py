@@ -1,11 +1,11 @@
-"""The ledger's home on disk: where everything lies."""
+"""Where everything lies in the ledger's home."""
 
 import hashlib
 import os
 from pathlib import Path
 
 from tracking.book_settings import LEDGER_TOML, BookSettings, parse_book_settings
-from tracking.durable_files import create_exclusively, make_directory, sync_directory
+from tracking.durable_files import PRIVATE_DIRECTORY, add_directory, create_exclusively, make_directory, sync_directory
 from tracking.errors import LedgerError
 
 
@@ -47,13 +47,15 @@ class Home:
         return sorted(self.journal.glob("*.log"))
 
     def open(self) -> BookSettings:
-        """Create what is missing (directories 0700), and return the books' settings.
+        """Create what is missing, and return the books' settings.
+
+        A new home is its owner's alone (mode 0700); what is made in one follows the home's own mode.
 
         Raises:
             LedgerError: the home cannot be written, or is from a newer version.
         """
         try:
-            make_directory(self.root)
+            make_directory(self.root, PRIVATE_DIRECTORY)
             if self.ledger_toml.exists():
                 settings = self.settings()
             else:
@@ -69,7 +71,7 @@ class Home:
                 self.locks,
                 self.dbt,
             ):
-                directory.mkdir(mode=0o700, exist_ok=True)
+                add_directory(directory)
             # Whoever made them: a journal's line is only as durable as the folder it is in.
             sync_directory(self.root)
         except OSError as error:
