@@ -8,7 +8,8 @@ import typer
 
 from warehouse.building.build import BuildReport, build
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, working
-from warehouse.importing.importer import Defaults, ImportReport, import_files
+from warehouse.importing.calls import Defaults
+from warehouse.importing.import_files import ImportReport, import_files
 from warehouse.sealing.seal import SealReport, seal
 
 
@@ -21,7 +22,10 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="JSON lines: {provider, response} and optional fields.")],
+    files: Annotated[list[Path], typer.Argument(help="JSON lines {provider, response}, or tables in CSV or Parquet.")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="Of tables: a TOML file that says which column holds what.")
+    ] = None,
     user: Annotated[str | None, typer.Option(help="For lines without a user.")] = None,
     trackable: Annotated[str | None, typer.Option(help="For lines without one, as Type:id.")] = None,
     request_type: Annotated[str | None, typer.Option(help="For lines without one.")] = None,
@@ -33,14 +37,14 @@ def import_(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Record calls from files of JSON lines. Importing a file again adds nothing.
+    """Record calls from files of JSON lines or from tables. Importing a file again adds nothing.
 
     Unknown models are recorded unpriced. Refused lines are listed and kept in quarantine/; the exit code is then 1.
     """
     defaults = Defaults(user, trackable, request_type, provider, model)
     size = sum(file.stat().st_size for file in files if file.is_file())
     with progress_bar("importing", size) as advance:
-        report = import_files(home_of(home), files, defaults, source, advance)
+        report = import_files(home_of(home), files, defaults, source, advance, mapping)
     if as_json:
         say_json(_import_json(report))
     else:
@@ -48,6 +52,8 @@ def import_(
             f"{report.lines:,} lines: {report.recorded:,} recorded ({report.unpriced:,} of them unpriced), "
             f"{len(report.refusals):,} refused"
         )
+        for named, (stated, ours) in sorted(report.stated.items()):
+            say(f"{named}: the files say {stated} USD, the ledger {ours} USD, {ours - stated:+} USD")
     for refusal in report.refusals:
         complain(f"{refusal.source} line {refusal.line} refused: {refusal.reason}")
     if report.refusals:
@@ -115,6 +121,10 @@ def _import_json(report: ImportReport) -> dict[str, object]:
         "unpriced": report.unpriced,
         "refused": len(refusals),
         "refusals": refusals,
+        "stated": {
+            model: {"stated_usd": str(stated), "ledger_usd": str(ours)}
+            for model, (stated, ours) in sorted(report.stated.items())
+        },
     }
 
 

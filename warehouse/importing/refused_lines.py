@@ -18,8 +18,8 @@ from tracking.home import Home
 from tracking.journal.kept_parts import USAGE, answer_part, attribution_part, reason_part
 from tracking.journal.quarantine import Quarantine
 from tracking.rows.options import CallOptions
-from warehouse.importing.lines import FIELDS, BadLineError, Defaults, decoded, instant_of, trackable_of
-from warehouse.ledger.unreadable_lines import salvaged, without_raw
+from warehouse.importing.calls import FIELDS, Defaults, instant_of, trackable_of
+from warehouse.ledger.unreadable_lines import without_raw
 
 
 class RefusedLines(Quarantine):
@@ -41,11 +41,14 @@ class RefusedLines(Quarantine):
         return self.file
 
     def refuse(
-        self, place: Mapping[str, Any], line: bytes, error: Exception, defaults: Defaults, modified: datetime
+        self,
+        place: Mapping[str, Any],
+        said: Mapping[str, Any],
+        error: Exception,
+        defaults: Defaults,
+        modified: datetime,
     ) -> str:
         """Keep what may be kept of a line; returns why it was refused, in words that hold nothing of it either."""
-        fields = _fields(line)
-        said = fields if fields is not None else salvaged(line.decode(errors="replace"))
         entry = {"error": type(error).__name__, "reason": reason_part(error, said)}
         entry |= _attribution(said, defaults, modified)
         answer, self._refused = answer_part(self._refused) or _answer(said, entry), None
@@ -61,14 +64,6 @@ class RefusedLines(Quarantine):
             replace_file(self.file, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
         else:
             self.file.unlink(missing_ok=True)
-
-
-def _fields(line: bytes) -> dict[str, Any] | None:
-    try:
-        fields = decoded(line)
-    except BadLineError:
-        return None
-    return cast("dict[str, Any]", fields) if isinstance(fields, dict) else None
 
 
 def _given(said: Mapping[str, Any], defaults: Defaults) -> dict[str, object]:

@@ -116,7 +116,7 @@ def test_import_says_what_became_of_every_line(tmp_path: Path, calls: Path) -> N
 
 def test_import_exits_0_when_every_line_was_recorded(tmp_path: Path, calls: Path) -> None:
     report = as_json(llm_cost("import", calls, *WHO, "--json", LLM_COST_HOME=str(tmp_path / "home")))
-    assert report == {"lines": 3, "recorded": 3, "unpriced": 0, "refused": 0, "refusals": []}
+    assert report == {"lines": 3, "recorded": 3, "unpriced": 0, "refused": 0, "refusals": [], "stated": {}}
     assert as_json(llm_cost("seal", "--json", LLM_COST_HOME=str(tmp_path / "home")))["rows"] == 3
 
 

@@ -17,7 +17,8 @@ from ledgers import NOON, body, visible
 from tracking import ArgumentError, CostTracker, LedgerError
 from tracking.home import Home
 from tracking.journal.writer import JournalWriter
-from warehouse.importing.importer import Defaults, ImportFileError, ImportReport, import_files
+from warehouse.importing.calls import Defaults, ImportFileError
+from warehouse.importing.import_files import ImportReport, import_files
 from warehouse.sealing.seal import seal
 
 EVERYTHING = Defaults(user="teacher-1", trackable="Assignment:1", request_type="grade_student_work")

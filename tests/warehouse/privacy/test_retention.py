@@ -218,8 +218,10 @@ def test_the_segment_without_rows_stays_as_long_as_a_journal_could_bring_the_row
 
 
 def set_retention(home: Path, table: str) -> None:
+    """In place of the file's own; what stands in no table must stand before every table."""
     toml = home / "ledger.toml"
-    toml.write_text(toml.read_text().split("[retention]")[0] + table)
+    rest = toml.read_text().split("[retention]")[0]
+    toml.write_text(rest + table if table.startswith("[") else table + rest)
 
 
 def test_ledger_toml_says_how_long_and_options_say_otherwise(home: Path) -> None:
@@ -248,7 +250,7 @@ def test_ledger_toml_says_how_long_and_options_say_otherwise(home: Path) -> None
         ('[retention]\nrows_days = "30"\n', "retention.rows_days is '30', expected a whole number"),
         ("[retention]\nrows_days = true\n", "retention.rows_days is True, expected a whole number"),
         ("[retention]\nweeks = 3\n", "retention.weeks is 3, not a setting this version knows"),
-        ("retention = 3\n", "retention is 3, "),
+        ("retention = 3\n", "retention is 3, expected a table with prompts_days, rows_days"),
     ],
 )
 def test_a_retention_that_cannot_be_meant_is_refused(home: Path, table: str, complaint: str) -> None:

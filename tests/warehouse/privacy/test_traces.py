@@ -16,7 +16,8 @@ from ledgers import body, living_writer, llm_cost, record, write_journal
 from tracking import CostTracker, LLMUsageRecord
 from tracking.home import Home
 from tracking.journal.writer import record_line
-from warehouse.importing.importer import Defaults, import_files
+from warehouse.importing.calls import Defaults
+from warehouse.importing.import_files import import_files
 from warehouse.privacy.erase import erase
 from warehouse.privacy.person import Person
 from warehouse.privacy.search import Canary

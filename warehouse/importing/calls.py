@@ -1,6 +1,6 @@
-"""One line of an import: what it may say, and the arguments of `record()` it makes."""
+"""One call as a file of another tool tells of it, and the arguments of `record()` it makes."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -10,14 +10,25 @@ from pydantic import ValidationError
 from tracking import ArgumentError, CostTrackingError, LLMResponse, TrackableRef
 from tracking.rows.prompt import WITHHELD
 
+OPTIONS = ("tenant", "tags", "trace_id", "latency_ms", "ttft_ms", "attempt")
+"""What `record()` takes as it stands in the file."""
 FIELDS = frozenset(
-    {"provider", "response", "model", "user", "trackable", "request_type", "occurred_at", "prompt", "tenant", "tags"}
-)
+    {"provider", "response", "model", "user", "trackable", "trackable_parent", "request_type", "occurred_at", "prompt"}
+).union(OPTIONS)
+"""What a file may say of a call."""
+
+
+class ImportFileError(CostTrackingError):
+    """A file that cannot be read whole; nothing of it was imported."""
+
+
+class BadLineError(ValueError):
+    """A line that is not of the form its format asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a line says by saying nothing."""
+    """What a call says by saying nothing."""
 
     user: str | None = None
     trackable: str | None = None
@@ -26,27 +37,32 @@ class Defaults:
     model: str | None = None
 
 
-class BadLineError(ValueError):
-    """A line that is not of the form an import takes."""
+@dataclass(frozen=True, slots=True)
+class SourceCall:
+    """One call of a file.
+
+    `line` counts from 1. `content` is what the call is known by where its answer has no id; it is hashed, never kept.
+    `size` is how many bytes of the file were read for it. `fields` are some of `FIELDS`; `response` is a provider's
+    answer as JSON, or an `LLMResponse`. Where `fault` says why it cannot be recorded, they are what could be told.
+    """
+
+    line: int
+    content: bytes
+    size: int
+    fields: Mapping[str, Any]
+    fault: Exception | None = None
 
 
-def told(error: Exception) -> Exception:
-    """`error` where its words are ours; else only its kind."""
-    if isinstance(error, CostTrackingError | ValidationError | BadLineError):
-        return error
-    if isinstance(error, RecursionError):
-        return BadLineError("nested too deeply")
-    return BadLineError(f"{type(error).__name__} was raised while it was read")
-
-
-def arguments_of(line: bytes, defaults: Defaults, modified: datetime, key: str) -> dict[str, Any]:
+def arguments_of(call: SourceCall, defaults: Defaults, modified: datetime, key: str) -> dict[str, Any]:
     """The arguments of `record()`. `modified` is when its file was, `key` what it is known by without an id.
 
     Raises:
-        BadLineError: not of the form an import takes.
+        BadLineError: not of the form its format asks for.
         CostTrackingError: a field of it is unusable.
     """
-    fields = _fields(line)
+    if call.fault is not None:
+        raise call.fault
+    fields = call.fields
     response = LLMResponse.from_provider(
         fields["response"],
         provider=fields.get("provider", defaults.provider),
@@ -59,42 +75,28 @@ def arguments_of(line: bytes, defaults: Defaults, modified: datetime, key: str) 
         "llm_response": response,
         "user": fields.get("user", defaults.user),
         "trackable": trackable_of(fields.get("trackable", defaults.trackable)),
+        "trackable_parent": trackable_of(fields.get("trackable_parent")),
         "request_type": fields.get("request_type", defaults.request_type),
         "prompt": fields.get("prompt", WITHHELD),
         "occurred_at": occurred_at or modified,
-        "tenant": fields.get("tenant"),
-        "tags": fields.get("tags"),
         "idempotency_key": None if response.id else key,
+        **{name: fields.get(name) for name in OPTIONS},
     }
 
 
-def decoded(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        # The decoder's own message may quote the line.
-        place = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise BadLineError(f"not valid JSON{place}") from None
-
-
-def _fields(line: bytes) -> dict[str, Any]:
-    fields = decoded(line)
-    if not isinstance(fields, dict):
-        raise BadLineError(f"a {type(fields).__name__}, expected an object")
-    given = cast("dict[str, Any]", fields)
-    unknown = given.keys() - FIELDS
-    if unknown:
-        raise BadLineError(f"unknown field {min(unknown)[:40]!r}")
-    named = {name: value for name, value in given.items() if value is not None}
-    if not isinstance(named.get("response"), dict):
-        raise BadLineError("field 'response' is missing or not an object")
-    for name, kind, expected in (("provider", str, "a text"), ("model", str, "a text"), ("tags", dict, "an object")):
-        if name in named and not isinstance(named[name], kind):
-            raise BadLineError(f"field {name!r} is a {type(named[name]).__name__}, expected {expected}")
-    return named
+def printable_error(error: Exception) -> Exception:
+    """`error` where its words are ours; else only its kind, since it may quote the file."""
+    if isinstance(error, CostTrackingError | ValidationError | BadLineError):
+        return error
+    if isinstance(error, RecursionError):
+        return BadLineError("nested too deeply")
+    return BadLineError(f"{type(error).__name__} was raised while it was read")
 
 
 def instant_of(value: object) -> datetime:
+    """An instant in UTC, from ISO 8601 with a time zone."""
+    if isinstance(value, datetime):
+        return value
     if not isinstance(value, str):
         raise ArgumentError("occurred_at", f"is a {type(value).__name__}, expected ISO 8601 with a time zone")
     try:
@@ -107,6 +109,7 @@ def instant_of(value: object) -> datetime:
 
 
 def trackable_of(value: object) -> object:
+    """What `record()` takes as a trackable, from `Type:id` or `{type, id}`."""
     if isinstance(value, str):
         return TrackableRef.parse(value)
     if isinstance(value, dict):
