@@ -90,7 +90,7 @@ def sums(records: Iterable[LLMUsageRecord]) -> tuple[int, int, Decimal, int, int
         sum(record.token_count or 0 for record in records),
         sum((record.cost_usd or Decimal(0) for record in records), Decimal(0)),
         sum(record.micro_usd or 0 for record in records),
-        sum(record.pricing_status == "unpriced" for record in records),
+        sum(record.pricing_status == "unpriced" and record.status != "error" for record in records),
     )
 
 

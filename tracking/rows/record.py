@@ -132,7 +132,7 @@ class LLMUsageRecord(BaseModel):
     price_id: str | None = None
     charge_class: ChargeClass = "usage"
     corrects_record_id: str | None = None
-    corrects_pricing_status: PricingStatus | None = None
+    corrects_pricing_status: PricingStatus | Literal["failed"] | None = None
     service_tier: str | None = None
     region: str | None = None
     stream: bool | None = None
@@ -179,8 +179,11 @@ class LLMUsageRecord(BaseModel):
 
     @property
     def dollars(self) -> Decimal | None:
-        """`micro_usd` in USD: exact to a millionth, or `None` when unpriced."""
-        return None if self.micro_usd is None else Decimal(self.micro_usd).scaleb(-6, context=EXACT)
+        """`cost_usd`, with no more digits than it needs beyond the sixth; `None` when unpriced."""
+        if self.cost_usd is None or self.micro_usd is None:
+            return None
+        rounded = Decimal(self.micro_usd).scaleb(-6, context=EXACT)
+        return rounded if rounded == self.cost_usd else self.cost_usd.normalize(EXACT)
 
     @property
     def user(self) -> object:

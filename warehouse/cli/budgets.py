@@ -136,7 +136,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     notes: list[str] = []
     unpriced = [f"{row['budget_name']} {row['unpriced_requests']:,}" for row in rows if row["unpriced_requests"]]
     if unpriced:
-        notes.append(f"Spent holds no cost of calls that are unpriced or failed: {', '.join(unpriced)}.")
+        notes.append(f"Spent holds no cost of calls without a price: {', '.join(unpriced)}.")
     tested = [
         f"{row['budget_name']} {row['forecast_error']:.0%} (interval held {row['forecast_coverage']:.0%})"
         for row in rows

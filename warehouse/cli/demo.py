@@ -20,18 +20,20 @@ from warehouse.published.read import open_warehouse
 DEMO_HOME = Path("llm-cost-demo")
 
 REPORTS = {
-    "Cost per day": "select reporting_date, requests, unpriced_requests, token_count, cost_usd from cost_per_day"
+    "Cost per day": "select reporting_date, requests, failed_requests, unpriced_requests, token_count,"
+    " cost_usd from cost_per_day"
     " order by reporting_date",
-    "Cost per user, the ten highest": "select user_id, user_name, requests, unpriced_requests, token_count, cost_usd"
-    " from cost_per_user order by cost_usd desc nulls last limit 10",
-    "Cost per assignment, the ten highest": "select assignment_id, assignment_name, requests, unpriced_requests,"
-    " token_count, cost_usd from cost_per_assignment order by cost_usd desc nulls last limit 10",
+    "Cost per user, the ten highest": "select user_id, user_name, requests, failed_requests,"
+    " unpriced_requests, token_count, cost_usd from cost_per_user order by cost_usd desc nulls last limit 10",
+    "Cost per assignment, the ten highest": "select assignment_id, assignment_name, requests,"
+    " failed_requests, unpriced_requests, token_count, cost_usd from cost_per_assignment"
+    " order by cost_usd desc nulls last limit 10",
 }
 
 
 UNPRICED_NOTE = (
-    "Unpriced are the calls that failed (no provider bills them) and those of the school's own model, "
-    "which no catalogue knows. Their cost is unknown, so it is NULL: not zero."
+    "Unpriced are the calls of the school's own model, which no catalogue knows: their cost is unknown, so it is NULL, "
+    "not zero. Failed calls stand apart: no provider bills them."
 )
 NEXT = (
     "top assignments",

@@ -19,7 +19,7 @@ from warehouse.published.read import open_warehouse
 
 Row = tuple[Any, ...]
 STDOUT = Path("-")
-TOTALS = "requests, unpriced_requests, token_count, cost_usd"
+TOTALS = "requests, failed_requests, unpriced_requests, token_count, cost_usd"
 
 
 class Cut(StrEnum):

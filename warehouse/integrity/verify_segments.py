@@ -28,7 +28,9 @@ COLUMNS = (
     "pricing_status",
     "corrects_pricing_status",
     "price_id",
+    "status",
     "token_count",
+    "other_units",
     "cost_usd",
     "micro_usd",
 )

@@ -3,8 +3,9 @@
 The models say the same in SQL, by the macro `standing_calls`; a property test holds the two together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import localcontext
+from typing import Any
 
 import polars as pl
 
@@ -31,6 +32,11 @@ SAYS_COUNTS = (pl.col("charge_class") == "usage") | pl.any_horizontal(pl.col(*CO
 
 USD = pl.Decimal(38, COST_PLACES)
 """Wide enough for any sum of the ledger's amounts."""
+
+
+def has_failed(counts: Mapping[str, Any]) -> bool:
+    """Whether a call stands as failed, and used nothing: no price is missing for it."""
+    return counts["status"] == "error" and counts["token_count"] is None and counts[UNITS] is None
 
 
 def standing_calls(rows: pl.DataFrame) -> pl.DataFrame:

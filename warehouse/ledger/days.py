@@ -11,6 +11,9 @@ from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.ledger.manifest import Manifest, Segment
 
+MEASURES_VERSION = "2"
+"""Of what a day's sums mean: since the second, failed calls that used nothing are not unpriced."""
+
 
 @dataclass(frozen=True, slots=True)
 class SealedDay:
@@ -61,8 +64,8 @@ def _summed(day: date, segments: list[Segment], reporting_timezone: str) -> Seal
 
 
 def _fingerprint(segments: list[Segment], reporting_timezone: str) -> str:
-    """Changes whenever what a report says of the day could: its files, or the zone reports are in."""
-    parts = [reporting_timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in segments)]
+    """Changes whenever what a report says of the day could: its files, the zone reports are in, what is counted."""
+    parts = [MEASURES_VERSION, reporting_timezone, *sorted(f"{segment.name} {segment.sha256}" for segment in segments)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -122,7 +122,7 @@ class Manifest:
                 if version == 0 and any(segment_paths(home.usage)):
                     raise LedgerError(f"manifest {self._path} is missing or empty, though usage/ holds segments")
                 if version < MANIFEST_VERSION:
-                    migrate(self._connection, version)
+                    migrate(self._connection, version, home)
 
     def __enter__(self) -> Self:
         return self

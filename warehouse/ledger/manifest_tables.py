@@ -1,8 +1,15 @@
 """The tables of the manifest, and how a manifest of an earlier version gets them."""
 
 import sqlite3
+from contextlib import suppress
+from datetime import date
 
-MANIFEST_VERSION = 2
+import polars as pl
+
+from tracking.home import Home
+from warehouse.ledger.segment_names import segment_file
+
+MANIFEST_VERSION = 3
 
 SEGMENTS = """
 create table segments (
@@ -57,12 +64,29 @@ STEPS: dict[int, tuple[str, ...]] = {
         "drop table segments_1",
         RETIRED,
     ),
+    2: (),
 }
-"""From each earlier version to this one. 0 is a file with nothing in it; 1 knew no segment that was not sealed."""
+"""From each earlier version to this one. 0 is a file with nothing in it; 1 knew no segment that was not sealed; until 2
+failed calls were counted as unpriced."""
 
 
-def migrate(connection: sqlite3.Connection, version: int) -> None:
+def migrate(connection: sqlite3.Connection, version: int, home: Home) -> None:
     """Bring a manifest of `version` to this one. Call it within a transaction."""
     for statement in STEPS[version]:
         connection.execute(statement)
+    if version > 0:
+        _count_unpriced_anew(connection, home)
     connection.execute(f"pragma user_version = {MANIFEST_VERSION}")
+
+
+def _count_unpriced_anew(connection: sqlite3.Connection, home: Home) -> None:
+    """A segment that cannot be read keeps what was counted; verification names it."""
+    from warehouse.ledger.segments import UNPRICED_REQUESTS, scan
+
+    for day, name in connection.execute("select usage_date, name from segments where row_count > 0").fetchall():
+        file = home.usage / segment_file(date.fromisoformat(day), name)
+        with suppress(OSError, pl.exceptions.PolarsError):
+            count = scan(file).select(UNPRICED_REQUESTS.sum()).collect().item()
+            connection.execute(
+                "update segments set unpriced_requests = ? where usage_date = ? and name = ?", (count, day, name)
+            )

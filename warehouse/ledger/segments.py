@@ -26,9 +26,11 @@ class Compression(TypedDict):
 
 
 REQUESTS = (pl.col("charge_class") == "usage").cast(pl.Int64)
-UNPRICED_REQUESTS = (pl.col("pricing_status") == "unpriced").cast(pl.Int64) - (
-    pl.col("corrects_pricing_status") == "unpriced"
-).fill_null(False).cast(pl.Int64)
+HAS_USAGE = pl.any_horizontal(pl.col("token_count", "other_units").is_not_null())
+UNPRICED_REQUESTS = (
+    (pl.col("pricing_status") == "unpriced") & (pl.col("status").ne_missing("error") | HAS_USAGE)
+).cast(pl.Int64) - (pl.col("corrects_pricing_status") == "unpriced").fill_null(False).cast(pl.Int64)
+"""A call that failed and used nothing has no price to have. The models say so by the macro `coverage`."""
 
 TOTALS = {
     "row_count": pl.len().cast(pl.Int64),

@@ -60,9 +60,9 @@ def unpriced_calls(home: Home) -> UnpricedCalls:
     with open_warehouse(home) as connection:
         models = connection.execute(
             """
-            select provider, llm, (unpriced_requests - failed_requests)::bigint as unpriced_requests
+            select provider, llm, unpriced_requests
             from cost_per_model
-            where unpriced_requests > failed_requests
+            where unpriced_requests > 0
             order by 3 desc, 1, 2
             """
         ).fetchall()

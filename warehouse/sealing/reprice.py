@@ -29,7 +29,7 @@ from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, units_from_json
 from warehouse.ledger.corrections import standing_calls
 from warehouse.ledger.manifest import Manifest, Segment
-from warehouse.ledger.segments import scan
+from warehouse.ledger.segments import HAS_USAGE, scan
 from warehouse.sealing.seal import CHUNK_BYTES, DECIDED, Sealer, seal, sealer_of
 
 Row = dict[str, Any]
@@ -158,8 +158,7 @@ def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[
     files = [home.usage / segment.file for segment in day]
     rows = scan(files).collect()
     chosen = ["unpriced", "priced", "estimated"] if selection.restate else ["unpriced"]
-    has_usage = pl.any_horizontal(pl.col("token_count", "other_units").is_not_null())
-    calls = standing_calls(rows).filter(has_usage, pl.col("pricing_status").is_in(chosen))
+    calls = standing_calls(rows).filter(HAS_USAGE, pl.col("pricing_status").is_in(chosen))
     if selection.model is not None:
         calls = calls.filter((pl.col("model") == selection.model) | (pl.col("llm") == selection.model))
     yield from calls.iter_rows(named=True)

@@ -20,7 +20,7 @@ from tracking.money import EXACT, to_micro_usd
 from tracking.rows.record import LLMUsageRecord
 from tracking.terms import context_from_json, terms_of_tier
 from tracking.usage import units_from_json, units_json
-from warehouse.ledger.corrections import COUNTERS, LAST_SAID, MONEY, standing_calls
+from warehouse.ledger.corrections import COUNTERS, LAST_SAID, MONEY, has_failed, standing_calls
 from warehouse.ledger.manifest import Conflict
 from warehouse.ledger.schema import USAGE_SCHEMA
 
@@ -203,7 +203,7 @@ def _correction(rival: _Standing, row: Row) -> Row:
         "other_units": units_json({name: quantity - earlier.get(name, 0) for name, quantity in units.items()}),
         "charge_class": "correction",
         "corrects_record_id": rival.row["record_id"],
-        "corrects_pricing_status": rival.counts["pricing_status"],
+        "corrects_pricing_status": "failed" if has_failed(rival.counts) else rival.counts["pricing_status"],
     }
     fields = LLMUsageRecord.model_fields
     LLMUsageRecord.model_validate({name: merged[name] for name in fields})

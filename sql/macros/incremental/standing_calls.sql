@@ -7,7 +7,7 @@
 {%- endmacro %}
 
 {% macro standing_words() -%}
-    {{- return(['status', 'error_type', 'pricing_status', 'assumed']) -}}
+    {{- return(['status', 'error_type', 'pricing_status', 'assumed', 'coverage']) -}}
 {%- endmacro %}
 
 {# The CTE corrected: of each call that was corrected on a changed day what its corrections, which are few, add up to, and

@@ -50,12 +50,13 @@ renamed as (
         corrects_pricing_status,
         price_assumptions,
         {{ assumed('price_assumptions', 'pricing_status') }} as assumed,
+        {{ coverage() }} as coverage,
 
         -- requests
         cast(case when charge_class = 'usage' then 1 else 0 end as bigint) as requests,
         cast(case when charge_class = 'usage' and status = 'error' then 1 else 0 end as bigint) as failed_requests,
         cast(
-            case when pricing_status = 'unpriced' then 1 else 0 end
+            case when {{ coverage() }} = 'unpriced' then 1 else 0 end
             - case when corrects_pricing_status = 'unpriced' then 1 else 0 end
             as bigint
         ) as unpriced_requests,

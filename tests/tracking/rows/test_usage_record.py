@@ -97,7 +97,16 @@ def test_a_record_comes_back_from_json_as_it_was(record: LLMUsageRecord) -> None
     back = LLMUsageRecord.model_validate_json(record.model_dump_json())
     assert back == record
     assert back.occurred_at.utcoffset() == timedelta(0)
-    assert back.dollars == (None if record.micro_usd is None else Decimal(record.micro_usd) / 1_000_000)
+    assert back.dollars == record.cost_usd
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"), [("0.0000004", "4E-7"), ("0.002520000000", "0.002520"), ("1.5", "1.500000")]
+)
+def test_dollars_are_the_exact_cost_however_small(cost: str, shown: str) -> None:
+    amount = Decimal(cost)
+    record = LLMUsageRecord(**row(cost_usd=amount, micro_usd=to_micro_usd(amount), pricing_status="priced"))
+    assert (record.dollars, str(record.dollars)) == (amount, shown)
 
 
 @pytest.mark.parametrize(

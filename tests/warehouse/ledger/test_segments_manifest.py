@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from ledgers import record, segment, visible
+from ledgers import record, record_month, segment, visible
 
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
@@ -171,3 +171,22 @@ def test_a_manifest_that_was_lost_is_not_taken_for_an_empty_ledger(home: Path, l
     for _ in range(2):
         with pytest.raises(LedgerError, match="missing or empty, though usage/ holds segments"):
             seal(Home(home))
+
+
+def test_a_manifest_that_counted_failed_calls_as_unpriced_counts_them_anew(home: Path) -> None:
+    """Where a segment is gone the old count stays: verification names the segment."""
+    with CostTracker(home, on_unknown_model="record") as tracker:
+        record_month(tracker)
+    seal(Home(home))
+    with Manifest(Home(home)) as manifest:
+        counted = manifest.segments()
+    with sqlite3.connect(Home(home).manifest) as connection:
+        connection.execute("update segments set unpriced_requests = unpriced_requests + 1000")
+        connection.execute("pragma user_version = 2")
+    connection.close()
+    gone = Home(home).usage / counted[0].file
+    gone.unlink()
+    with Manifest(Home(home)) as manifest:
+        first, *others = manifest.segments()
+    assert first == replace(counted[0], unpriced_requests=counted[0].unpriced_requests + 1000)
+    assert others == counted[1:] and sum(segment.unpriced_requests for segment in counted) > 0

@@ -10,6 +10,7 @@ from ledgers import NOON, body, record
 
 from tracking import CostTracker, LLMResponse, Usage
 from tracking.home import Home
+from warehouse.ledger.manifest import Manifest
 from warehouse.sealing.reprice import Selection, reprice
 from warehouse.sealing.seal import seal
 
@@ -213,3 +214,6 @@ def test_a_call_that_was_answered_after_all_gets_its_price_too(home: Path) -> No
     report = reprice(Home(home), Selection())
     assert (report.rows, report.still_unpriced) == (1, 0)
     assert ledger(home)["cost_usd"].sum() == Decimal("0.0012")
+    assert ledger(home)["corrects_pricing_status"].to_list() == [None, "failed", "unpriced"]
+    with Manifest(Home(home)) as manifest:
+        assert sorted(segment.unpriced_requests for segment in manifest.segments()) == [-1, 0, 1]

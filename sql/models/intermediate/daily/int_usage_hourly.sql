@@ -21,7 +21,7 @@ aggregated as (
         provider,
         llm,
         request_type,
-        standing_pricing_status as pricing_status,
+        standing_coverage as coverage,
         standing_assumed as assumed,
         day_fingerprint,
         min(occurred_at) as first_occurred_at,

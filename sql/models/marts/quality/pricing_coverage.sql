@@ -10,7 +10,7 @@ aggregated as (
 
     select
         {{ start_of('month', 'reporting_date') }} as reporting_month,
-        pricing_status,
+        coverage as pricing_status,
         assumed,
         {{ sum_measures() }}
     from hourly
