@@ -2,14 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+FUZZER := .venv/.fuzzer
 UI_HOME ?= llm-cost-demo
 DEV_HOME := llm-cost-dev
 GROUPS ?=
 T ?=
 ARGS ?= build
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks demo test dbt slow faults check bench ui lock wheel clean
+.PHONY: help setup hooks demo test dbt slow faults fuzz check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -49,6 +51,13 @@ slow: $(INSTALLED) ## Run the slow tests: Dagster's own processes, its UI in a b
 faults: $(INSTALLED) ## Kill, cut the power, fill the disk: the long runs, and a table of what was lost (nothing)
 	@FAULTS=long $(BIN)/pytest tests/faults --numprocesses 2 --quiet -o faulthandler_timeout=0
 
+fuzz: $(FUZZER) ## Look for inputs that break a promise (MINUTES=30 of a processor; T="answers prices_toml" for some doors)
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(T)
+
+$(FUZZER): requirements/fuzz.txt $(INSTALLED)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/fuzz.txt
+	@touch $@
+
 check: $(INSTALLED) ## Lint, format, types, SQL, import contracts
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -67,9 +76,11 @@ lock: $(INSTALLED) ## Resolve the pinned, hashed requirements anew
 		--no-annotate --extra dev pyproject.toml --output-file requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate requirements/uv.in --output-file requirements/uv.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate requirements/fuzz.in --output-file requirements/fuzz.txt
 
 wheel: $(INSTALLED) ## Build the wheel into dist/
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
 
 clean: ## Remove what make made, its homes too
-	@rm -rf .venv dist build llm-cost-demo $(DEV_HOME) sql/target sql/logs .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv dist build llm-cost-demo $(DEV_HOME) sql/target sql/logs .pytest_cache .ruff_cache .hypothesis .fuzz

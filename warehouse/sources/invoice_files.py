@@ -277,15 +277,15 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     # -sig: spreadsheets put a byte order mark before the first column's name.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True, restval="", restkey="")
-        reader.fieldnames = [field.strip().lower() for field in reader.fieldnames or ()]
-        missing = [column for column in REQUIRED if column not in reader.fieldnames]
-        if missing:
-            expected = ",".join((*REQUIRED, *OPTIONAL))
-            raise ValueError(f"its first line names no column {missing[0]}; expected {expected}")
         try:
+            reader.fieldnames = [field.strip().lower() for field in reader.fieldnames or ()]
+            missing = [column for column in REQUIRED if column not in reader.fieldnames]
+            if missing:
+                expected = ",".join((*REQUIRED, *OPTIONAL))
+                raise ValueError(f"its first line names no column {missing[0]}; expected {expected}")
             for row in reader:
                 if "" in row:
                     raise ValueError(f"line {reader.line_num} has more fields than the header")
                 yield reader.line_num, {column: value.strip() for column, value in row.items()}
         except csv.Error as error:
-            raise ValueError(f"line {reader.line_num} is not valid CSV: {error}") from None
+            raise ValueError(f"line {reader.reader.line_num} is not valid CSV: {error}") from None

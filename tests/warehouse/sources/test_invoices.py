@@ -91,6 +91,7 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
         ),
         ("a.json", anthropic_page(start="2026-11-01T00:00:00"), r"data\.0\.starting_at: .* names no time zone"),
         ("c.csv", "provider,from,to,amount\n", r"c\.csv: its first line names no column currency"),
+        ("c.csv", '"provider"x,from,to,amount,currency\n', r"c\.csv: line 1 is not valid CSV"),
         ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1,EUR,,\n", r"line 2: currency \('EUR'\) is not USD"),
         ("c.csv", f"{HEADER}\nx,2026-11-15,2026-12-15,1,USD,,\n", "line 2: from .* is more than one month"),
         ("c.csv", f"{HEADER}\nx,2026-11-02,2026-11-02,1,USD,,\n", "line 2: from .* is not before to"),
