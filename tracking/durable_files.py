@@ -41,12 +41,12 @@ def set_mode(path: Path, mode: int | None = None) -> None:
 
 
 def create_file(path: Path, flags: int) -> int:
-    """Open a new file for writing, in its folder's mode from the first moment that it has this name; its descriptor."""
+    """Open a new file, in its folder's mode from the first moment that it has this name; its descriptor."""
     mode = file_mode(path.parent)
     if mode == PRIVATE_FILE:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags, mode)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, mode)
     temporary = _beside(path)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags, mode)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, mode)
     try:
         os.fchmod(descriptor, mode)
         os.link(temporary, path)

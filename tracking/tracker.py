@@ -110,8 +110,8 @@ class CostTracker:
             LedgerError: the disk refused it.
 
         Whatever a signal's handler raises meanwhile (a time limit, Ctrl-C) goes through, under `on_error="log"` too.
-        What is known of the call is then kept in quarantine; recorded again under its response's id or its
-        `idempotency_key` it counts once.
+        The row is then whole in the journal, or what is known of the call is kept in quarantine, never both; recorded
+        again under its response's id or its `idempotency_key` it counts once.
         """
         call = GivenCall(
             {
@@ -123,15 +123,16 @@ class CostTracker:
             },
             options,
         )
+        line = b""
         try:
             record, line = self._row(call)
             self._journal.append(line)
             return record
         except BaseException as error:
-            if (interrupt := interrupt_behind(error)) is not None:
-                self._keep_refused(interrupt, call)
+            interrupt = interrupt_behind(error)
+            kept = (line and self._journal.place_of(line)) or self._keep_refused(interrupt or error, call)
+            if interrupt is not None:
                 raise interrupt from None
-            kept = self._keep_refused(error, call)
             if self._on_error == "raise":
                 raise
             self.report_unrecorded(error, kept)
@@ -147,7 +148,7 @@ class CostTracker:
         Raises:
             RefusedCallsError: some were refused, by themselves or by the disk; it holds the rows of the others.
         """
-        many = ManyCalls(self._journal.append_many, self._keep_refused)
+        many = ManyCalls(self._journal.append_many, self._keep_refused, self._journal.place_of)
         try:
             for given in calls:
                 call = _given(given)

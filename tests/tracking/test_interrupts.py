@@ -1,12 +1,15 @@
 """A signal's handler that raises (a time limit, Ctrl-C), or a fork nobody told of: the row is whole, or it raises."""
 
+import gc
 import json
 import signal
 import sys
+import timeit
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -16,11 +19,9 @@ from provider_answers import CHAT
 
 import tracking
 from tracking import CostTracker
-from tracking.interrupts import interrupt_behind
-from tracking.journal.writer import decode_line
-from tracking.many_calls import GivenCall
 
 OURS = str(Path(tracking.__file__).parent)
+DISK = tuple(f"{OURS}/{name}" for name in ("journal", "tracker.py", "many_calls.py"))
 
 
 class TimeLimit(Exception):
@@ -39,9 +40,14 @@ KINDS = (TimeLimit, TimeoutError, CheckedTimeLimit, ValueLimit, RuntimeError, Ke
 
 
 @contextmanager
-def interrupted_at(number: int, kind: type[BaseException], *, within: str = OURS) -> Iterator[list[BaseException]]:
-    """Raise at the n-th line that code below `within` comes to, as a signal's handler would; yields what was raised."""
-    raised: list[BaseException] = []
+def interrupted_at(
+    number: int, handler: Callable[[str], object], within: str | tuple[str, ...] = OURS
+) -> Iterator[list[object]]:
+    """Call a handler at the n-th line that code below `within` comes to, as a signal does; yields what it returned.
+
+    Raises what it returned, if that is an exception.
+    """
+    raised: list[object] = []
     left = number
 
     def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
@@ -51,28 +57,36 @@ def interrupted_at(number: int, kind: type[BaseException], *, within: str = OURS
         if event == "line" and not raised:
             left -= 1
             if left < 0:
-                raised.append(kind("interrupted"))
-                raise raised[0]
+                sys.settrace(None)
+                raised.append(handler("interrupted"))
+                sys.settrace(trace)
+                if isinstance(raised[0], BaseException):
+                    raise raised[0]
         return trace
 
     outer = sys.gettrace()
+    gc.disable()
     sys.settrace(trace)
     try:
         yield raised
     finally:
         sys.settrace(outer)
+        gc.enable()
 
 
-def interrupt_everywhere(call: Callable[[int], object], kind: type[BaseException], step: int = 1) -> dict[int, Any]:
+def interrupt_everywhere(
+    call: Callable[[int], object], kind: type[BaseException], within: str | tuple[str, ...], step: int
+) -> dict[int, Any]:
     """Do a call again and again, interrupted at one line after the other; what those returned that returned.
 
     Whatever was raised must have reached us. Not every call goes the longest way.
     """
+    gc.collect()  # Python itself swallows what is raised in a finalizer
     returned: dict[int, Any] = {}
     uninterrupted = 0
     for number in range(0, 100_000, step):
         caught: BaseException | None = None
-        with interrupted_at(number, kind) as raised:
+        with interrupted_at(number, kind, within) as raised:
             try:
                 returned[number] = call(number)
             except BaseException as error:
@@ -80,30 +94,83 @@ def interrupt_everywhere(call: Callable[[int], object], kind: type[BaseException
         if not raised:
             assert caught is None, caught
             uninterrupted += 1
-            if uninterrupted == 20:
+            if uninterrupted == 10:
                 return returned
             continue
         assert caught is raised[0], f"at line {number}: {raised[0]!r} became {caught!r}"
     raise AssertionError("it never came to an end")
 
 
+def kept_by(home: Path) -> list[str]:
+    """Response ids of what is in quarantine."""
+    lines = [line for file in (home / "quarantine").iterdir() for line in file.read_text().splitlines()]
+    return [json.loads(line)["answer"]["id"] for line in lines]
+
+
+GIVEN = {"user": 1, "trackable": ("A", 1), "request_type": "generate_rubric", "prompt": "p"}
+
+
+@pytest.mark.parametrize(
+    ("within", "step", "durability"), [(OURS, 7, "interval"), (DISK, 1, "process"), (DISK, 1, "always")]
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_interrupt_at_any_line_before_the_disk_reaches_the_caller(home: Path, kind: type[BaseException]) -> None:
-    """From the answer to the journal's line: none passes for a refusal, none leaves half a line for a whole one."""
-    given = {"llm_response": CHAT, "user": 1, "trackable": ("A", 1), "request_type": "generate_rubric", "prompt": "p"}
-    with CostTracker(home, on_error="log") as tracker:
+def test_an_interrupt_at_any_line_leaves_the_row_whole_or_kept_and_reaches_the_caller(
+    home: Path, journal_records: JournalReader, kind: type[BaseException], within: Any, step: int, durability: Any
+) -> None:
+    """From the answer to the disk: none passes for a refusal, no row is there in part, or recorded and kept as well."""
+    with CostTracker(home, on_error="log", durability=durability) as tracker:
+
+        def call(number: int) -> object:
+            return tracker.record(llm_response=CHAT | {"id": f"call-{number}"}, **GIVEN)
+
+        call(-1)
+        returned = interrupt_everywhere(call, kind, within, step)
+        assert tracker.errors == 0
+        other = Thread(target=call, args=(-2,), daemon=True)
+        other.start()
+        other.join(10)
+        assert not other.is_alive(), "an interrupt left a lock held"
+    rows = Counter(row["provider_response_id"] for row in journal_records(home))
+    assert {row.provider_response_id for row in returned.values()} <= rows.keys()
+    assert set(rows.values()) == {1}
+    assert not rows.keys() & set(kept_by(home))
+    assert within == OURS or len(rows) > len(returned) + 2, "no interrupt came after the row was written"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupt_at_any_line_of_many_calls_leaves_each_whole_or_kept_or_unattempted(
+    home: Path, journal_records: JournalReader, kind: type[BaseException]
+) -> None:
+    with CostTracker(home, on_error="log", durability="process") as tracker:
+
+        def call(number: int) -> object:
+            return tracker.record_many({"llm_response": CHAT | {"id": f"{number}-{n}"}, **GIVEN} for n in range(3))
+
+        call(-1)
+        returned = interrupt_everywhere(call, kind, DISK, step=2)
+    rows = Counter(row["provider_response_id"] for row in journal_records(home))
+    assert {row.provider_response_id for many in returned.values() for row in many} <= rows.keys()
+    assert set(rows.values()) == {1}
+    assert not rows.keys() & set(kept_by(home))
+
+
+def test_a_handler_that_records_amid_recording_at_any_line_records_as_well(
+    home: Path, journal_records: JournalReader
+) -> None:
+    """No lock is re-entered: what is half done belongs to whom the handler interrupted."""
+    with CostTracker(home, durability="always") as tracker:
         record(tracker, -1)
-
-        def row(_: int) -> object:
-            try:
-                return tracker._row(GivenCall(dict(given), {}))
-            except BaseException as error:
-                raise (interrupt_behind(error) or error) from None
-
-        lines = interrupt_everywhere(row, kind, step=3)
-        assert lines
-        for row, line in lines.values():
-            assert json.loads(decode_line(line[:-1]) or b"")["cost_usd"] == f"{row.cost_usd:f}"
+        handled = 0
+        for number in range(100_000):
+            with interrupted_at(number, lambda _, n=number: record(tracker, -2 - n), DISK) as called:
+                record(tracker, number)
+            if not called:
+                break
+            handled += 1
+    users = Counter(row["user_id"] for row in journal_records(home))
+    assert handled > 50
+    assert len(users) == 2 * handled + 2
+    assert set(users.values()) == {1}
 
 
 def test_a_time_limit_amid_recording_loses_no_acknowledged_row(home: Path, journal_records: JournalReader) -> None:
@@ -117,9 +184,10 @@ def test_a_time_limit_amid_recording_loses_no_acknowledged_row(home: Path, journ
     before = signal.signal(signal.SIGALRM, out_of_time)
     try:
         with CostTracker(home, durability="process", on_error="log") as tracker:
+            taken = min(timeit.repeat(lambda: record(tracker, -1), number=1, repeat=50))
             for number in range(4000):
                 try:
-                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + (number % 97) * 2e-6)
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + taken * (number % 97) / 64)
                     done = record(tracker, number)
                     signal.setitimer(signal.ITIMER_REAL, 0)
                 except TimeLimit:
@@ -132,8 +200,11 @@ def test_a_time_limit_amid_recording_loses_no_acknowledged_row(home: Path, journ
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert raised > 100
-    written = Counter(row["record_id"] for row in journal_records(home))
+    rows = journal_records(home)
+    written = Counter(row["record_id"] for row in rows)
     assert set(acknowledged) <= written.keys()
+    assert set((written - Counter({rows[0]["record_id"]: 49})).values()) == {1}
+    assert not {row["provider_response_id"] for row in rows} & set(kept_by(home))
 
 
 FORK_IN_C = """

@@ -103,7 +103,7 @@ def test_none_is_nothing(home: Path) -> None:
     assert list((home / "journal").iterdir()) == []
 
 
-FULL_DISK = """
+SMALL_FILES = """
 import resource, signal, sys
 from tracking import CostTracker, RefusedCallsError
 sys.path.insert(0, {tests!r})
@@ -111,9 +111,10 @@ from test_record_many import call
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 tracker = CostTracker({home!r})
 tracker.record_many([call(0)])
-resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes}, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, resource.RLIM_INFINITY))
+many = [call(n, prompt="long " * (3000 if {too_long} else 3)) for n in range(1, 40)]
 try:
-    tracker.record_many([call(n) for n in range(1, 40)])
+    print(len(tracker.record_many(many)))
 except RefusedCallsError as error:
     print(len(error.errors), {{type(each).__name__ for each in error.errors.values()}})
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -122,13 +123,16 @@ tracker.close()
 """
 
 
-@pytest.mark.parametrize(("most_bytes", "kept"), [(30_000, 39), (8_000, 12)])
-def test_rows_that_the_disk_refuses_are_kept_as_usage_and_reason_as_far_as_it_takes_them(
-    home: Path, journal_records: JournalReader, most_bytes: int, kept: int
+@pytest.mark.parametrize("too_long", [False, True])
+def test_where_files_may_not_grow_rows_go_to_more_of_them_and_what_fits_into_none_is_kept(
+    home: Path, journal_records: JournalReader, too_long: bool
 ) -> None:
-    code = FULL_DISK.format(tests=str(Path(__file__).parent), home=str(home), most_bytes=most_bytes)
+    code = SMALL_FILES.format(tests=str(Path(__file__).parent), home=str(home), too_long=too_long)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "39 {'LedgerError'}\n"
-    assert sorted(row["user_id"] for row in journal_records(home)) == ["teacher-0", "teacher-100"]
-    assert [entry["answer"]["id"] for entry in refusals(home)] == [f"chatcmpl-{n}" for n in range(1, 1 + kept)]
+    assert done.stdout == ("39 {'LedgerError'}\n" if too_long else "39\n")
+    written = [0, 100] if too_long else [*range(40), 100]
+    assert {row["user_id"] for row in journal_records(home)} == {f"teacher-{number}" for number in written}
+    assert len(journal_records(home)) == len(written)
+    kept = {entry["answer"]["id"] for entry in refusals(home)}
+    assert kept == ({f"chatcmpl-{number}" for number in range(1, 40)} if too_long else set())

@@ -12,6 +12,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.copies: list[bytes] = []
+        self.copied_bytes = 0
         self.complete = True
         """Whether `copies` holds all that was appended."""
         self.left: list[JournalFile] = []
@@ -35,22 +36,22 @@ class Batch:
         return not self.has_lines and not self.left
 
     @property
-    def copied_bytes(self) -> int:
-        return sum(map(len, self.copies))
+    def files(self) -> list[JournalFile]:
+        """Where its lines are."""
+        return self.left if self.file is None else [*self.left, self.file]
 
-    def keep(self, data: bytes, room: int) -> int:
-        """Keep a copy of what was appended, where there is room for it; returns the bytes of the copy."""
+    def keep(self, data: bytes, room: int) -> None:
+        """Keep a copy of what was appended, where there is room for it."""
         if len(data) > room:
             self.complete = False
-            return 0
-        self.copies.append(data)
-        return len(data)
+        else:
+            self.copies.append(data)
+            self.copied_bytes += len(data)
 
     def sync(self, directory: Path) -> None:
         """Sync its lines where they are."""
-        for file in (*self.left, self.file):
-            if file is not None:
-                file.sync()
+        for file in self.files:
+            file.sync()
         if self.has_new_name:
             sync_directory(directory)
 
@@ -81,6 +82,8 @@ class Batch:
 
     def requeue(self, later: "Batch") -> None:
         """Leave what could not be synced to a later batch."""
-        later.copies[:0], self.copies = self.copies, []
+        later.copies[:0] = self.copies
+        later.copied_bytes += self.copied_bytes
+        self.copies, self.copied_bytes = [], 0
         later.complete = later.complete and self.complete
         later.suspect = self.suspect

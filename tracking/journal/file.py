@@ -3,26 +3,35 @@
 Its lock says that the writer lives; whoever gets the lock knows that nothing more will be written.
 """
 
-import contextlib
 import errno
 import fcntl
 import os
 import re
+import resource
 import socket
 import uuid
 from pathlib import Path
 
 from tracking.durable_files import create_file
 from tracking.errors import LedgerError
+from tracking.interrupts import raise_interrupt_behind
 
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 """What flock() says on a file system that has no locks."""
+SEARCHED_BYTES = 4 * 1024 * 1024
+"""How much other threads may have appended since a line, for it to be found still."""
 
 
 def writer_name() -> str:
     """`<host>-<pid>-<uuid>`: unique per writer, safe as a file name."""
     host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:64] or "host"
     return f"{host}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def may_be_written(length: int) -> bool:
+    """Whether this process may write a file of so many bytes at all (RLIMIT_FSIZE)."""
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return most == resource.RLIM_INFINITY or length <= most
 
 
 class JournalFile:
@@ -33,39 +42,60 @@ class JournalFile:
 
     def __init__(self, directory: Path) -> None:
         self.spoiled = False
+        self._end = 0
+        """Where the next line begins."""
         self.path, self._descriptor = _create(directory)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was appended yet."""
+        return not self._end
 
     def has_room(self, length: int, most: int) -> bool:
         """Whether `length` bytes more may go here: it still is in its folder, whole, and stays within `most` bytes.
 
-        An empty file takes any length.
+        An empty file takes any length, a closed one none.
         """
+        if self._descriptor < 0:
+            return False
         status = os.fstat(self._descriptor)
-        return not self.spoiled and status.st_nlink > 0 and (status.st_size == 0 or status.st_size + length <= most)
+        self._end = size = status.st_size
+        return not self.spoiled and status.st_nlink > 0 and (size == 0 or size + length <= most)
 
     def append(self, data: bytes) -> None:
-        """Write all of `data`, or nothing that a reader could take for a line."""
-        written = 0
+        """Write all of `data`, or nothing that a reader could take for a line.
+
+        Where a signal's handler raises meanwhile, all or nothing of it is there; `holds` tells.
+        """
         try:
             written = os.write(self._descriptor, data)
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
-        except OSError:
-            if written:
-                self._take_back(data[:written])
-            raise
         except BaseException:
-            # A signal's handler raised: nobody knows how much was written, and a reader may have read it.
             self.spoiled = True
+            self._take_part_back(data)
             raise
 
-    def _take_back(self, part: bytes) -> None:
-        # Whole lines may have been read already: whatever came in their place would be taken for read too.
-        self.spoiled = b"\n" in part
+    def holds(self, data: bytes) -> bool:
+        """Whether all of `data` is there. Only what was appended lately is searched."""
+        if self._descriptor < 0:
+            return False
+        size = os.fstat(self._descriptor).st_size
+        start = max(0, size - len(data) - SEARCHED_BYTES)
+        return data in os.pread(self._descriptor, size - start, start)
+
+    def _take_part_back(self, data: bytes) -> None:
+        """After a `write()` that did not return: what it left may be anything from nothing to all of `data`."""
         try:
-            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - len(part))
-        except OSError:
-            self.spoiled = True
+            part = os.fstat(self._descriptor).st_size - self._end
+            if 0 < part < len(data):
+                os.ftruncate(self._descriptor, self._end)
+                # Whole lines may have been read already: whatever came in their place would be taken for read too.
+                self.spoiled = b"\n" in data[:part]
+            else:
+                self.spoiled = False
+        except OSError as error:
+            raise_interrupt_behind(error)
 
     def sync(self) -> None:
         """Make its content survive a power loss; its name is the folder's to keep. A closed file was dealt with."""
@@ -75,8 +105,10 @@ class JournalFile:
     def empty(self) -> None:
         """Take everything back; whoever seals the journal removes the file."""
         self.spoiled = True
-        with contextlib.suppress(OSError):
+        try:
             os.ftruncate(self._descriptor, 0)
+        except OSError as error:
+            raise_interrupt_behind(error)
 
     def close(self) -> None:
         """Let go of the file and its lock. Closed again, nothing happens."""
@@ -94,10 +126,10 @@ def _create(directory: Path) -> tuple[Path, int]:
             # A sealer may have taken the empty file for an abandoned one before it was locked.
             if os.fstat(descriptor).st_nlink:
                 return path, descriptor
-        except OSError as error:
+        except BaseException as error:
             os.close(descriptor)
             path.unlink(missing_ok=True)
-            if error.errno not in NO_LOCKS:
+            if not isinstance(error, OSError) or error.errno not in NO_LOCKS:
                 raise
             raise LedgerError(
                 f"the file system of {directory} has no locks ({error.strerror}), so nobody could tell which journals "

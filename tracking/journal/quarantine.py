@@ -1,5 +1,6 @@
 """What was paid for but refused is kept, with the reason and without the prompt, so it can be repaired."""
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -22,11 +23,20 @@ class Quarantine:
 
     def keep(self, reason: BaseException, answer: object, attribution: Mapping[str, Any]) -> Path:
         """Keep what is known of one refused call (see `kept_parts`); returns the file it went to."""
+        entry = refusal(reason, answer, attribution) | {"refused_at": datetime.now(UTC).isoformat()}
+        line = json.dumps(entry).encode() + b"\n"
+        try:
+            return self._append(line)
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            self._path = None  # this one may grow no further (RLIMIT_FSIZE)
+            return self._append(line)
+
+    def _append(self, line: bytes) -> Path:
         if self._path is None or self._pid != os.getpid():
             self._path, self._pid = self._directory / f"refused-{writer_name()}.jsonl", os.getpid()
         path = self._path
-        entry = refusal(reason, answer, attribution) | {"refused_at": datetime.now(UTC).isoformat()}
-        line = json.dumps(entry).encode() + b"\n"
         try:
             descriptor = create_file(path, os.O_APPEND)
         except FileExistsError:

@@ -129,6 +129,29 @@ def test_a_write_the_disk_takes_half_of_is_taken_back(
     assert refused["answer"]["usage"] == CHAT["usage"]
 
 
+SMALL_FILES = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+from journals import record
+from tracking import CostTracker
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
+with CostTracker({home!r}, durability={durability!r}) as tracker:
+    print(*[record(tracker, number).record_id for number in range(50)])
+"""
+
+
+@pytest.mark.parametrize("durability", ["process", "interval", "always"])
+def test_where_files_may_not_grow_recording_goes_on_in_more_of_them(
+    home: Path, journal_records: JournalReader, durability: str
+) -> None:
+    done = run(SMALL_FILES, home=str(home), durability=durability)
+    assert done.returncode == 0, done.stderr
+    assert sorted(row["record_id"] for row in journal_records(home)) == sorted(done.stdout.split())
+    assert len(journals(home)) > 5
+    assert all(path.stat().st_size <= 4000 for path in journals(home))
+    assert list((home / "quarantine").iterdir()) == []
+
+
 def test_a_half_write_that_cannot_be_taken_back_ends_its_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = JournalWriter(directory)
     first, torn, last = (encode_line(b'{"n":%d}' % number) for number in range(3))
