@@ -18,6 +18,7 @@ from tracking.interrupts import interrupt_behind, raise_interrupt_behind
 from tracking.journal.kept_parts import attribution_part
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
+from tracking.loading import load
 from tracking.many_calls import GivenCall, ManyCalls
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
@@ -62,6 +63,7 @@ class CostTracker:
         redact: Callable[[str], str] | None = None,
         quarantine: Quarantine | None = None,
     ) -> None:
+        load()
         from tracking.settings import ProcessSettings
 
         given: dict[str, Any] = {

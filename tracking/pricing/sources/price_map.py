@@ -1,7 +1,8 @@
 """The last source of prices: the map inside an installed LiteLLM, whose data file is read and whose code is not.
 
-The file is `model_prices_and_context_window_backup.json`, 1.3 MB; it is found by the distribution's metadata and
-loaded when a model is otherwise unknown. It has no dates: what it says is taken as known from the day of its release.
+The file is `model_prices_and_context_window_backup.json`, 1.3 MB; it is found by the distribution's metadata and read
+once, by `CostTracker()` or for the first model that is otherwise unknown. It has no dates: what it says is taken as
+known from the day of its release.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tracking.assumptions import Assumption, assumption
+from tracking.errors import LedgerError
 from tracking.money import EXACT, MILLION
 from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
 from tracking.pricing.sources.listing import Listed
@@ -118,6 +120,16 @@ def mapped_model(provider: str, model: str) -> MapListing | None:
     return None
 
 
+def load() -> None:
+    """Read the map now, if LiteLLM is installed.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    if _models():
+        _release()
+
+
 def every_mapped_model() -> list[tuple[str, str]]:
     """Provider and name of every model of the map."""
     return list(_models())
@@ -156,7 +168,10 @@ def _models() -> dict[tuple[str, str], tuple[str, Mapping[str, Any]]]:
     path = _path()
     if path is None or not path.exists():
         return {}
-    content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    try:
+        content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, ValueError) as error:
+        raise LedgerError(f"{path} cannot be read: {error}") from error
     exact: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
     shorter: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
     for listed, entry in content.items():

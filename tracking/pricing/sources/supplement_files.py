@@ -45,6 +45,11 @@ def providers_with_facts() -> list[str]:
     return sorted(_providers())
 
 
+def load() -> None:
+    """Read every file now."""
+    supplement_version()
+
+
 def version_of(facts: Iterable[Fact]) -> str:
     """The day the newest of some facts was read."""
     return max((fact.read for fact in facts), default=date.min).isoformat()
