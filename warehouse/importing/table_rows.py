@@ -75,7 +75,10 @@ class TableRows:
                 raise ArgumentError("occurred_at", f"({str(value)[:40]}) is out of range") from None
         instant = instant_of(value)
         if instant.tzinfo is None and self._mapping.time_zone is not None:
-            return instant.replace(tzinfo=ZoneInfo(self._mapping.time_zone)).astimezone(UTC)
+            try:
+                return instant.replace(tzinfo=ZoneInfo(self._mapping.time_zone)).astimezone(UTC)
+            except OverflowError:
+                raise ArgumentError("occurred_at", f"({str(value)[:40]}) is out of range in UTC") from None
         return instant
 
 

@@ -23,6 +23,8 @@ from tracking.providers import known_provider
 PLACES = Decimal("1e-12")
 HALF_A_CENT = Decimal("0.005")
 LARGEST = Decimal(10) ** 15
+MOST_TOKENS = 10**18
+"""More is no BIGINT."""
 REQUIRED = ("provider", "from", "to", "amount", "currency")
 OPTIONAL = ("model", "quantity")
 
@@ -93,7 +95,8 @@ def _amount(value: object, per_usd: int = 1) -> Amount:
         raise ValueError(f"amount ({value!r}) is not a number") from None
     if not written.is_finite() or abs(written) >= LARGEST:
         raise ValueError(f"amount ({value}) is not finite or too large")
-    half_a_digit = Decimal(5).scaleb(cast(int, written.as_tuple().exponent) - 1)
+    exponent = max(-20, min(20, cast(int, written.as_tuple().exponent)))  # beyond that it makes no difference here
+    half_a_digit = Decimal(5).scaleb(exponent - 1)
     return Amount((written / per_usd).quantize(PLACES), min(half_a_digit / per_usd, HALF_A_CENT).quantize(PLACES))
 
 
@@ -106,7 +109,10 @@ def _usd(value: object) -> str:
 def _seconds(value: object) -> date:
     if type(value) is not int:
         raise ValueError(f"({value!r}) is not in whole Unix seconds")
-    return _midnight(datetime.fromtimestamp(value, UTC))
+    try:
+        return _midnight(datetime.fromtimestamp(value, UTC))
+    except (OverflowError, OSError):
+        raise ValueError(f"({value}) is out of range") from None
 
 
 def _instant(value: object) -> date:
@@ -116,7 +122,10 @@ def _instant(value: object) -> date:
         raise ValueError(f"({value!r}) is not an RFC 3339 instant") from None
     if at.tzinfo is None:
         raise ValueError(f"({value!r}) names no time zone")
-    return _midnight(at.astimezone(UTC))
+    try:
+        return _midnight(at.astimezone(UTC))
+    except OverflowError:
+        raise ValueError(f"({value!r}) is out of range in UTC") from None
 
 
 def _midnight(at: datetime) -> date:
@@ -140,7 +149,7 @@ class _OpenAIAmount(BaseModel, arbitrary_types_allowed=True):
 class _OpenAIResult(BaseModel):
     amount: _OpenAIAmount
     line_item: str | None = None
-    quantity: Decimal | None = None
+    quantity: Annotated[Decimal, Field(gt=-MOST_TOKENS, lt=MOST_TOKENS)] | None = None
 
     @property
     def model(self) -> str | None:

@@ -120,6 +120,13 @@ def test_discount_and_fee_apply_to_every_tier_and_to_own_models(tmp_path: Path) 
         ('[[discount]]\nprovider = "openai"\npercent = "a lot"\n', "percent ('a lot')"),
         ('[[discount]]\nprovider = "openai"\npercent = 5\nuntil = 2026-01-01\n', "until"),
         ('[[fee]]\nprovider = "openai"\nusd_per_request = 0.12345678901234567890123456789\n', "28 digits"),
+        ('[[fee]]\nprovider = "openai"\nusd_per_request = "1e999999"\n', "usd_per_request (1e999999) is not between"),
+        ('[[fee]]\nprovider = "openai"\nusd_per_request = "1e9999999999"\n', "is not between 1e-28 and 1e12"),
+        ('[[fee]]\nprovider = "openai"\nusd_per_request = "1e-999999"\n', "is not between 1e-28 and 1e12"),
+        (
+            '[[discount]]\nprovider = "openai"\npercent = 5\nfrom = 0001-01-01T00:00:00+14:00\n',
+            "from (0001-01-01 00:00:00+14:00) is out of range in UTC",
+        ),
         ('[[fee]]\nprovider = "openai"\nusd_per_request = 1\nfrom = 2026-02-01\nto = 2026-01-01\n', "2026-02-01"),
         ('[[fee]]\nprovider = "openai"\nusd_per_request = 1\nfrom = 2026-02-01T00:00:00\n', "time zone"),
         ('[[price]]\nprovider = "x"\nmodel = "y"\nrates = {}\n', "rates"),

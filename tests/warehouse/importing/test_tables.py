@@ -298,3 +298,13 @@ def test_whatever_the_cells_hold_every_row_is_accounted_for(
     report = imported(folder / "home", file, AZURE_TRACE)
     assert report.lines == len(rows)
     assert len(sealed(folder / "home")) == report.recorded
+
+
+def test_a_time_that_no_utc_clock_shows_refuses_its_own_row_alone(tmp_path: Path, home: Path) -> None:
+    mapping = 'time_zone = "Europe/Berlin"\n[columns]\noccurred_at = "t"\ninput_tokens = "i"\n'
+    mapping += '[values]\nprovider = "openai"\nmodel = "gpt-4o"\n'
+    report = imported(home, table(tmp_path, "t,i", "0001-01-01 00:00:00,5", "2026-11-02 10:00:00,5"), mapping)
+    assert report.recorded == 1
+    assert [refusal.reason for refusal in report.refusals] == [
+        "occurred_at (0001-01-01 00:00:00) is out of range in UTC"
+    ]

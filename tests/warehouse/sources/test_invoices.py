@@ -70,6 +70,12 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
     assert invoice.lines[1].amount.tolerance == Decimal("0.005")
 
 
+@pytest.mark.parametrize("nothing", ["0e9999999999", "1e-9999999999", "1e-999999"])
+def test_an_amount_of_nothing_is_nothing_however_it_is_written(nothing: str, tmp_path: Path) -> None:
+    (invoice,) = load_invoices(put(tmp_path, "m.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,{nothing},USD,,\n"))
+    assert invoice.lines[0].amount.usd == 0
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
@@ -82,6 +88,17 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
         ("o.json", {"data": [openai_bucket(NOV_1), openai_bucket(NOV_1)]}, "two buckets of openai overlap"),
         ("o.json", {"data": [openai_bucket(NOV_1, {"object": "x"})]}, r"data\.0\.results\.0\.amount: Field required"),
         ("o.json", {"rows": []}, "data is missing"),
+        ("o.json", {"data": [openai_bucket(10**40)]}, r"data\.0\.start_time: \(10+\) is out of range"),
+        (
+            "o.json",
+            {"data": [openai_bucket(NOV_1, openai_result(1) | {"quantity": 10**300})]},
+            r"data\.0\.results\.0\.quantity: Input should be less than",
+        ),
+        (
+            "a.json",
+            anthropic_page(start="9999-12-31T23:59:59-14:00"),
+            r"data\.0\.starting_at: \('9999-.*'\) is out of range in UTC",
+        ),
         ("o.json", "{", r"o\.json: Expecting"),
         ("o.json", "[" * 100_000, r"o\.json is nested too deeply"),
         (

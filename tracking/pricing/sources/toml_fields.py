@@ -11,6 +11,8 @@ from typing import Any, cast
 from tracking.pricing.sources.compiled_rates import GivenRate, rate_names
 
 MAX_DIGITS = 28
+MAGNITUDES = range(-28, 12)
+"""Powers of ten: beyond them no amount means anything, and arithmetic ends in an overflow."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 
@@ -68,7 +70,10 @@ def instant_of(label: str, table: Mapping[str, Any], name: str, default: datetim
     if value is None:
         return default
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{label}: {name} ({value}) is out of range in UTC") from None
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value, datetime.min.time(), UTC)
     raise ValueError(f"{label}: {name} ({value}) is neither a date nor an instant with a time zone")
@@ -93,4 +98,6 @@ def decimal_of(label: str, name: str, value: object) -> Decimal:
         raise ValueError(f"{label}: {name} ({value}) is not finite")
     if len(amount.as_tuple().digits) > MAX_DIGITS:
         raise ValueError(f"{label}: {name} ({value}) has more than {MAX_DIGITS} digits")
+    if amount and amount.adjusted() not in MAGNITUDES:
+        raise ValueError(f"{label}: {name} ({value}) is not between 1e{MAGNITUDES.start} and 1e{MAGNITUDES.stop}")
     return amount
