@@ -41,18 +41,18 @@ def new_database(
     `check`, if given, is called with the closed file before that, and raises where it is not what it should be.
     """
     with replacing(path) as temporary:
-        written = workplace / temporary.name
+        working_file = workplace / temporary.name
         try:
-            with connect(written) as connection:
+            with connect(working_file) as connection:
                 yield connection
                 # Closing does so too, but says nothing where the disk was full.
                 connection.execute("checkpoint")
             if check is not None:
-                check(written)
-            if written != temporary:
-                shutil.move(written, temporary)
+                check(working_file)
+            if working_file != temporary:
+                shutil.move(working_file, temporary)
         finally:
-            for file in database_files(written)[written == temporary :]:
+            for file in database_files(working_file)[working_file == temporary :]:
                 file.unlink(missing_ok=True)
 
 

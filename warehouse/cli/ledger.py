@@ -10,7 +10,10 @@ from warehouse.building.build import BuildReport, build
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, working
 from warehouse.importing.calls import Defaults
 from warehouse.importing.import_files import ImportReport, import_files
+from warehouse.importing.importer import ANSWERS, FORMATS, TABLE
 from warehouse.sealing.seal import SealReport, seal
+
+IMPORT_FORMATS = (ANSWERS, TABLE, *FORMATS)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="JSON lines {provider, response}, or tables in CSV or Parquet.")],
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of JSON lines.")],
+    format_name: Annotated[
+        str | None, typer.Option("--format", help=f"{', '.join(IMPORT_FORMATS)}; default: what a file looks like.")
+    ] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="Of tables: a TOML file that says which column holds what.")
     ] = None,
@@ -37,14 +43,14 @@ def import_(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Record calls from files of JSON lines or from tables. Importing a file again adds nothing.
+    """Record calls from logs and exports of other tools. Importing a file again adds nothing.
 
     Unknown models are recorded unpriced. Refused lines are listed and kept in quarantine/; the exit code is then 1.
     """
     defaults = Defaults(user, trackable, request_type, provider, model)
-    size = sum(file.stat().st_size for file in files if file.is_file())
+    size = sum(file.stat().st_size for path in files for file in (path, *path.rglob("*.jsonl")) if file.is_file())
     with progress_bar("importing", size) as advance:
-        report = import_files(home_of(home), files, defaults, source, advance, mapping)
+        report = import_files(home_of(home), files, defaults, source, advance, mapping, format_name)
     if as_json:
         say_json(_import_json(report))
     else:

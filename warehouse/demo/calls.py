@@ -91,9 +91,9 @@ def session_calls(school: School, session: Session) -> Iterator[Call]:
     for position, prompt in enumerate(_prompts(session)):
         for attempt in range(1, session.attempts[position] + 1):
             number += 1
-            failed = attempt < session.attempts[position]
-            error_type = random.choice(model.errors) if failed else None
-            answer = None if failed else _answer(random, session, cache, prompt, now)
+            will_retry = attempt < session.attempts[position]
+            error_type = random.choice(model.errors) if will_retry else None
+            answer = None if will_retry else _answer(random, session, cache, prompt, now)
             latency_ms, ttft_ms = _timing(random, model, answer, error_type)
             nameless = answer is None or model.answers_namelessly
             yield Call(
@@ -113,7 +113,7 @@ def session_calls(school: School, session: Session) -> Iterator[Call]:
                 idempotency_key=f"{school.label}/{session.id}/{number}" if nameless else None,
                 trace_id=trace_id,
             )
-            pause_ms = 2_000 * 2**attempt if failed else random.randint(300, 2_500)
+            pause_ms = 2_000 * 2**attempt if will_retry else random.randint(300, 2_500)
             now += timedelta(milliseconds=latency_ms + pause_ms)
 
 
@@ -128,13 +128,13 @@ def _trackable(session: Session) -> tuple[Assignment | Rubric | Submission, Assi
 
 def _prompts(session: Session) -> Iterator[str]:
     assignment = session.assignment
-    described = (assignment.teacher.subject, assignment.topic, assignment.points)
+    topic = (assignment.teacher.subject, assignment.topic, assignment.points)
     if session.work == "rubric":
-        request = rubric_request(*described)
+        request = rubric_request(*topic)
         for draft in range(len(session.attempts)):
             yield request if not draft else f"{request} Make this draft {draft + 1} clearer than the one before."
         return
-    instructions = grading_instructions(*described)
+    instructions = grading_instructions(*topic)
     for submission_id in range(session.first_id, session.first_id + len(session.attempts)):
         yield instructions + student_text(submission_id)
 

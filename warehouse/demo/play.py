@@ -120,7 +120,7 @@ def _response(call: Call) -> LLMResponse:
 
 
 def _follow(players: dict[Connection, SpawnProcess], progress: Callable[[int], None] | None) -> int:
-    recorded = 0
+    call_count = 0
     playing = set(players)
     while playing:
         for receiver in cast("list[Connection]", wait(list(playing))):
@@ -135,10 +135,10 @@ def _follow(players: dict[Connection, SpawnProcess], progress: Callable[[int], N
             if message is None:
                 playing.discard(receiver)
                 continue
-            recorded += message
+            call_count += message
             if progress:
                 progress(message)
-    return recorded
+    return call_count
 
 
 def _play_part(part: _Part, sender: Connection) -> None:
@@ -146,14 +146,14 @@ def _play_part(part: _Part, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which stops its players
     try:
         school = build_school(part.calls, part.seed)
-        unreported = 0
+        pending_count = 0
         with CostTracker(home=part.home, on_unknown_model="record", on_error="raise") as tracker:
             for _ in record_sessions(tracker, school, school.share(part.number, part.of)):
-                unreported += 1
-                if unreported == CALLS_PER_REPORT:
-                    sender.send(unreported)
-                    unreported = 0
-        sender.send(unreported)
+                pending_count += 1
+                if pending_count == CALLS_PER_REPORT:
+                    sender.send(pending_count)
+                    pending_count = 0
+        sender.send(pending_count)
         sender.send(None)
     except Exception as error:  # the parent raises it, whatever it is
         sender.send(" ".join(f"{type(error).__name__}: {error}".split()))

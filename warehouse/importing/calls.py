@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -41,9 +42,10 @@ class Defaults:
 class SourceCall:
     """One call of a file.
 
-    `line` counts from 1. `content` is what the call is known by where its answer has no id; it is hashed, never kept.
+    `line` counts from 1. `content` is what the call is known by where nothing else names it; it is hashed, never kept.
     `size` is how many bytes of the file were read for it. `fields` are some of `FIELDS`; `response` is a provider's
     answer as JSON, or an `LLMResponse`. Where `fault` says why it cannot be recorded, they are what could be told.
+    `event` names the call in whatever file it stands, for an answer without an id.
     """
 
     line: int
@@ -51,6 +53,7 @@ class SourceCall:
     size: int
     fields: Mapping[str, Any]
     fault: Exception | None = None
+    event: str | None = None
 
 
 def arguments_of(call: SourceCall, defaults: Defaults, modified: datetime, key: str) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def arguments_of(call: SourceCall, defaults: Defaults, modified: datetime, key: 
     """
     if call.fault is not None:
         raise call.fault
-    fields = call.fields
+    fields = {name: value for name, value in call.fields.items() if value is not None}
     response = LLMResponse.from_provider(
         fields["response"],
         provider=fields.get("provider", defaults.provider),
@@ -82,6 +85,23 @@ def arguments_of(call: SourceCall, defaults: Defaults, modified: datetime, key: 
         "idempotency_key": None if response.id else key,
         **{name: fields.get(name) for name in OPTIONS},
     }
+
+
+def with_stated_cost(response: LLMResponse, cost_usd: object) -> LLMResponse:
+    """The answer with what its file says it cost, in USD: a number or its text; `None` leaves it.
+
+    Raises:
+        ArgumentError: no finite number.
+    """
+    if cost_usd is None:
+        return response
+    try:
+        cost = Decimal(str(cost_usd))
+        if cost.is_finite():
+            return replace(response, provider_cost=cost)
+    except ArithmeticError:
+        pass
+    raise ArgumentError("cost_usd", "is not a number")
 
 
 def printable_error(error: Exception) -> Exception:

@@ -13,7 +13,7 @@ from tracking import CostTracker, LedgerError, LLMUsageRecord, RequestType, Trac
 from tracking.home import Home
 from tracking.rows.trackable import user_id_of
 from warehouse.importing.calls import Defaults, ImportFileError, arguments_of, printable_error
-from warehouse.importing.importer import Importer, importer_for
+from warehouse.importing.importer import Importer, Importers
 from warehouse.importing.refused_lines import RefusedLines
 
 NOTHING = (Decimal(0), Decimal(0))
@@ -72,12 +72,14 @@ def import_files(
     source: str | None = None,
     progress: Callable[[int], None] | None = None,
     mapping: Path | None = None,
+    format_name: str | None = None,
 ) -> ImportReport:
     """Record every call of files in any format. Importing a file again adds nothing to the sealed ledger.
 
     A call without a response id is known by `source` (default: the file's name), its bytes and its ordinal among the
     equal lines of that source; one without a time takes the response's own, else the file's modification time.
-    `progress` is told the bytes done since it was told last. `mapping` explains the columns of tables.
+    `progress` is told the bytes done since it was told last. `mapping` explains the columns of tables. A folder
+    stands for the JSON lines below it. `format_name` is one of `FORMATS`; by default a file's beginning tells it.
 
     Raises:
         ImportFileError: a file is unreadable or its last line is cut off; nothing at all is imported then.
@@ -85,10 +87,9 @@ def import_files(
         LedgerError: the home cannot be used; import the files again once it can.
     """
     _check_defaults(home, defaults)
-    files = list({file.resolve(): file for file in files}.values())
-    importers = [(file, importer_for(file, mapping, defaults)) for file in files]
-    for file, importer in importers:
-        _check_whole(file, importer)
+    files = list({file.resolve(): file for path in files for file in _files_of(path)}.values())
+    formats = Importers(format_name, mapping, defaults)
+    importers = [(file, _importer_of(file, formats)) for file in files]
     report = ImportReport()
     sources: dict[str, _Source] = {}
     try:
@@ -111,13 +112,25 @@ def _check_defaults(home: Home, defaults: Defaults) -> None:
         RequestType.of(defaults.request_type, request_types)
 
 
-def _check_whole(file: Path, importer: Importer) -> None:
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.rglob("*.jsonl"))
+    if not files:
+        raise ImportFileError(f"{path} cannot be read: it is a folder without JSON lines (*.jsonl)")
+    return files
+
+
+def _importer_of(file: Path, formats: Importers) -> Importer:
+    """What reads the file, which is whole."""
     if file.exists() and not file.is_file():
         raise ImportFileError(f"{file} cannot be read: it is not a regular file, which can be read twice")
     try:
+        importer = formats.of(file)
         importer.check(file)
     except OSError as error:
         raise ImportFileError(f"{file} cannot be read: {error.strerror or error}") from error
+    return importer
 
 
 def _import_file(
@@ -129,14 +142,15 @@ def _import_file(
     report: ImportReport,
     progress: Callable[[int], None],
 ) -> None:
-    modified = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    status = file.stat()
+    modified, unread = datetime.fromtimestamp(status.st_mtime, UTC), status.st_size
     quarantine = source.quarantine
     with CostTracker(home=home.root, on_unknown_model="record", on_error="raise", quarantine=quarantine) as tracker:
         for call in importer.calls(file):
             report.lines += 1
             digest = hashlib.sha256(call.content).hexdigest()
             try:
-                record = tracker.record(**arguments_of(call, defaults, modified, source.key(digest)))
+                record = tracker.record(**arguments_of(call, defaults, modified, call.event or source.key(digest)))
             except (LedgerError, OSError):
                 raise  # not the line's fault
             except Exception as error:  # whatever it holds, it stops no other line
@@ -147,4 +161,6 @@ def _import_file(
                 quarantine.forget(call.line, digest)
                 report.add(record)
             progress(call.size)
+            unread -= call.size
+    progress(max(unread, 0))
     quarantine.write()

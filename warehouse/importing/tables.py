@@ -9,7 +9,6 @@ import polars as pl
 
 from warehouse.importing.calls import BadLineError, ImportFileError
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 DELIMITERS = ",;\t|"
 MOST_ROWS = 20_000
 """Rows of a Parquet file in memory at once."""
@@ -31,6 +30,10 @@ class Row:
     fault: BadLineError | None = None
 
 
+def is_table(file: Path) -> bool:
+    return file.suffix.lower() in (".csv", ".tsv", ".parquet")
+
+
 def columns(file: Path) -> list[str]:
     """The names of its columns.
 
@@ -41,6 +44,12 @@ def columns(file: Path) -> list[str]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ImportFileError(f"{file} has two columns {min(twice)!r}")
     return names
+
+
+def header(file: Path) -> list[str]:
+    """The first row of a CSV file."""
+    with file.open("rb") as opened:
+        return next(_csv_cells(file, _Bytes(opened)), None) or []
 
 
 def rows(file: Path) -> Iterator[Row]:

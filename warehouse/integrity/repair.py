@@ -1,4 +1,4 @@
-"""Repair: the manifest made anew from the segments alone, and what is damaged set apart, never dropped unsaid."""
+"""Repair: the manifest plan anew from the segments alone, and what is damaged set apart, never dropped unsaid."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.integrity.findings import Finding, Findings
-from warehouse.integrity.repair_plan import Damaged, Plan, plan
+from warehouse.integrity.repair_plan import Damaged, Plan, plan_repair
 from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.ledger.quarantine import DamagedEntryError, entries_of
 from warehouse.ledger.segment_names import ByteRange, segment_file_of
@@ -65,7 +65,7 @@ class RepairReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Evidence:
     """What the old manifest said, if it can be read, and the sums that the ids of what is sealed speak of."""
 
     segments: list[Segment] | None
@@ -85,19 +85,19 @@ def repair(home: Home, *, dry_run: bool = False, progress: Callable[[int], None]
     home.open()
     try:
         with sealing(home):
-            remembered = _remember(home)
-            made = plan(home, remembered.sums, progress or (lambda _: None))
-            lines = _quarantined(home, made)
-            report = _report(home, remembered, made, lines)
+            evidence = _remember(home)
+            plan = plan_repair(home, evidence.sums, progress or (lambda _: None))
+            lines = _quarantined(home, plan)
+            report = _report(home, evidence, plan, lines)
             if not dry_run:
-                report.kept_manifest = _replace_manifest(home, made, lines)
-                _set_apart(home, made)
+                report.kept_manifest = _replace_manifest(home, plan, lines)
+                _set_apart(home, plan)
     except OSError as error:
         raise LedgerError(f"repairing {error.filename or home.root} failed: {error.strerror or error}") from error
     return report
 
 
-def _remember(home: Home) -> _Remembered:
+def _remember(home: Home) -> _Evidence:
     sums: defaultdict[str, set[str]] = defaultdict(set)
     for path in home.ids.glob("*.ids"):
         run = read_run(path)
@@ -107,7 +107,7 @@ def _remember(home: Home) -> _Remembered:
     segments = _segments_of_old(home) if home.manifest.exists() else None
     for segment in segments or ():
         sums[segment.file].add(segment.sha256)
-    return _Remembered(segments, sums)
+    return _Evidence(segments, sums)
 
 
 def _segments_of_old(home: Home) -> list[Segment] | None:
@@ -118,9 +118,9 @@ def _segments_of_old(home: Home) -> list[Segment] | None:
         return None
 
 
-def _quarantined(home: Home, made: Plan) -> list[QuarantinedLine]:
+def _quarantined(home: Home, plan: Plan) -> list[QuarantinedLine]:
     """The lines that quarantine keeps, but for those that are sealed again."""
-    kept: dict[tuple[str, int], QuarantinedLine] = {}
+    entries: dict[tuple[str, int], QuarantinedLine] = {}
     for file in sorted(home.quarantine.glob("*.jsonl")):
         if ByteRange.named(file.stem) is None:
             continue
@@ -128,31 +128,32 @@ def _quarantined(home: Home, made: Plan) -> list[QuarantinedLine]:
             if isinstance(entry, DamagedEntryError):
                 continue
             journal = home.journal / entry.journal
-            if not journal.exists() or entry.start < made.sealed.get(entry.journal, 0):
-                kept[entry.journal, entry.start] = entry
-    return list(kept.values())
+            if not journal.exists() or entry.start < plan.sealed.get(entry.journal, 0):
+                entries[entry.journal, entry.start] = entry
+    return list(entries.values())
 
 
-def _report(home: Home, remembered: _Remembered, made: Plan, lines: list[QuarantinedLine]) -> RepairReport:
-    segments = [segment for segment, _ in made.live]
+def _report(home: Home, evidence: _Evidence, plan: Plan, lines: list[QuarantinedLine]) -> RepairReport:
+    segments = [segment for segment, _ in plan.live]
     report = RepairReport(
-        before=None if remembered.segments is None else Totals.of(remembered.segments),
+        before=None if evidence.segments is None else Totals.of(evidence.segments),
         after=Totals.of(segments),
-        replaced=len(made.replaced),
-        unfinished=len(made.unfinished),
-        leftovers=len(made.leftovers),
+        replaced=len(plan.replaced),
+        unfinished=len(plan.unfinished),
+        leftovers=len(plan.leftovers),
         quarantined=len(lines),
     )
     places = Findings(home)
-    known = {segment.file: segment for segment in remembered.segments or ()}
-    for damage in made.damaged:
+    old_segments = {segment.file: segment for segment in evidence.segments or ()}
+    for damage in plan.damaged:
         file = segment_file_of(damage.path)
-        held = _described(known.get(file), damage) if damage.path.is_relative_to(home.usage) else "it held prompts"
-        report.lost.append(Finding(places.place(damage.path), f"is damaged ({damage.reason}); {held}"))
-    on_disk = {segment.file for segment in (*segments, *made.replaced, *made.unfinished, *made.leftovers)}
-    on_disk |= {segment_file_of(damage.path) for damage in made.damaged}
-    for file in sorted(known.keys() - on_disk):
-        report.lost.append(Finding(places.place(home.usage / file), f"is missing; {_described(known[file])}"))
+        in_usage = damage.path.is_relative_to(home.usage)
+        contents = _described(old_segments.get(file), damage) if in_usage else "it held prompts"
+        report.lost.append(Finding(places.place(damage.path), f"is damaged ({damage.reason}); {contents}"))
+    on_disk = {segment.file for segment in (*segments, *plan.replaced, *plan.unfinished, *plan.leftovers)}
+    on_disk |= {segment_file_of(damage.path) for damage in plan.damaged}
+    for file in sorted(old_segments.keys() - on_disk):
+        report.lost.append(Finding(places.place(home.usage / file), f"is missing; {_described(old_segments[file])}"))
     return report
 
 
@@ -166,50 +167,50 @@ def _described(segment: Segment | None, damage: Damaged | None = None) -> str:
     return "how many rows it held is not known" if rows is None else f"by its footer it held {rows:,} rows"
 
 
-def _replace_manifest(home: Home, made: Plan, lines: list[QuarantinedLine]) -> Path | None:
+def _replace_manifest(home: Home, plan: Plan, lines: list[QuarantinedLine]) -> Path | None:
     """Write the new manifest apart, then put it in place of the old one, which stays beside it."""
     scratch = Home(tempfile.mkdtemp(prefix=".repair-", suffix=".tmp", dir=home.root))
     try:
         with Manifest(scratch) as manifest:
-            _fill(manifest, made, lines)
-        kept = _keep_old(home)
+            _fill(manifest, plan, lines)
+        old_manifest = _keep_old(home)
         scratch.manifest.replace(home.manifest)
         sync_directory(home.root)
     finally:
         shutil.rmtree(scratch.root)
-    return kept
+    return old_manifest
 
 
-def _fill(manifest: Manifest, made: Plan, lines: list[QuarantinedLine]) -> None:
-    conflicts = {each.record_id: each for _, provenance in made.live for each in provenance.conflicts}
+def _fill(manifest: Manifest, plan: Plan, lines: list[QuarantinedLine]) -> None:
+    conflicts = {each.record_id: each for _, provenance in plan.live for each in provenance.conflicts}
     manifest.fill(
-        segments=[segment for segment, _ in made.live],
-        sealed=[ByteRange(journal, 0, end) for journal, end in sorted(made.sealed.items())],
+        segments=[segment for segment, _ in plan.live],
+        byte_ranges=[ByteRange(journal, 0, end) for journal, end in sorted(plan.sealed.items())],
         quarantined=lines,
         conflicts=conflicts.values(),
-        superseded={record_id for _, provenance in made.live for record_id in provenance.superseded},
-        retired=made.replaced,
+        superseded={record_id for _, provenance in plan.live for record_id in provenance.superseded},
+        retired=plan.replaced,
     )
 
 
 def _keep_old(home: Home) -> Path | None:
     """Keep the old manifest, and the rollback journal that SQLite would otherwise apply to the new one."""
-    kept = home.manifest.with_name(f"{home.manifest.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    old_manifest = home.manifest.with_name(f"{home.manifest.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     rollback = home.manifest.with_name(f"{home.manifest.name}-journal")
     if rollback.exists():
-        rollback.rename(f"{kept}-journal")
+        rollback.rename(f"{old_manifest}-journal")
     if not home.manifest.exists():
         return None
-    os.link(home.manifest, kept)
-    return kept
+    os.link(home.manifest, old_manifest)
+    return old_manifest
 
 
-def _set_apart(home: Home, made: Plan) -> None:
-    for damage in made.damaged:
+def _set_apart(home: Home, plan: Plan) -> None:
+    for damage in plan.damaged:
         _to_quarantine(home, damage.path)
         if damage.path.is_relative_to(home.usage):
             _to_quarantine(home, home.prompts / damage.path.relative_to(home.usage))
-    for segment in (*made.unfinished, *made.leftovers):
+    for segment in (*plan.unfinished, *plan.leftovers):
         (home.prompts / segment.file).unlink(missing_ok=True)
         (home.usage / segment.file).unlink()
 

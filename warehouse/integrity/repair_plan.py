@@ -48,33 +48,33 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _OnDisk:
     segment: Segment
     provenance: Provenance
     records: Hashes
 
 
-def plan(home: Home, sums: Mapping[str, Set[str]], progress: Callable[[int], None]) -> Plan:
+def plan_repair(home: Home, sums: Mapping[str, Set[str]], progress: Callable[[int], None]) -> Plan:
     """Tell what is live. `sums` are the SHA-256 that anything else remembers of files below `usage/`."""
-    made = Plan()
-    found: dict[str, _Found] = {}
+    repair = Plan()
+    on_disk: dict[str, _OnDisk] = {}
     for path in segment_paths(home.usage):
         progress(path.stat().st_size)
         try:
-            each = _read(home, path, sums, made)
+            entry = _read(home, path, sums, repair)
         except (LedgerError, OSError, ValueError, pl.exceptions.PolarsError) as error:
-            made.damaged.append(Damaged(path, str(error).splitlines()[0]))
+            repair.damaged.append(Damaged(path, str(error).splitlines()[0]))
         else:
-            found[each.segment.file] = each
-    _drop_replaced(found, made)
-    _drop_unfinished(home, found, made)
-    _drop_leftovers(home, found, made)
-    made.live = [(each.segment, each.provenance) for each in found.values()]
-    _tell_how_far_sealed(home, made)
-    return made
+            on_disk[entry.segment.file] = entry
+    _drop_replaced(on_disk, repair)
+    _drop_unfinished(home, on_disk, repair)
+    _drop_leftovers(home, on_disk, repair)
+    repair.live = [(entry.segment, entry.provenance) for entry in on_disk.values()]
+    _tell_how_far_sealed(home, repair)
+    return repair
 
 
-def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], made: Plan) -> _Found:
+def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], repair: Plan) -> _OnDisk:
     day, name = day_of(path.parent), path.stem
     sha256 = sha256_of(path)
     file = segment_file(day, name)
@@ -84,7 +84,7 @@ def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], made: Plan) -> _
     if (rows["usage_date"] != day).any():
         raise LedgerError(f"it holds rows of other days than {day}")
     provenance = Provenance.read(path) or _named_provenance(name)
-    prompts_sha256, prompts = _read_prompts(home, file, made)
+    prompts_sha256, prompts = _read_prompts(home, file, repair)
     segment = Segment(
         name=name,
         usage_date=day,
@@ -97,7 +97,7 @@ def _read(home: Home, path: Path, sums: Mapping[str, Set[str]], made: Plan) -> _
         journal_start=provenance.journal_start,
         journal_end=provenance.journal_end,
     )
-    return _Found(segment, provenance, hashed(rows["record_id"]))
+    return _OnDisk(segment, provenance, hashed(rows["record_id"]))
 
 
 def _is_nearly(sha256: str, remembered: str) -> bool:
@@ -105,14 +105,14 @@ def _is_nearly(sha256: str, remembered: str) -> bool:
     return sum(digit != other for digit, other in zip(sha256, remembered, strict=False)) < len(sha256) // 4
 
 
-def _read_prompts(home: Home, file: str, made: Plan) -> tuple[str | None, int]:
+def _read_prompts(home: Home, file: str, repair: Plan) -> tuple[str | None, int]:
     path = home.prompts / file
     if not path.exists():
         return None, 0
     try:
         prompts = scan(path, PROMPT_SCHEMA).collect().height
     except (OSError, pl.exceptions.PolarsError) as error:
-        made.damaged.append(Damaged(path, str(error).splitlines()[0]))
+        repair.damaged.append(Damaged(path, str(error).splitlines()[0]))
         return None, 0
     return sha256_of(path), prompts
 
@@ -123,41 +123,41 @@ def _named_provenance(name: str) -> Provenance:
     return Provenance() if byte_range is None else Provenance(byte_range.journal, byte_range.start, byte_range.end)
 
 
-def _drop_replaced(found: dict[str, _Found], made: Plan) -> None:
-    replaced = {file for each in found.values() for file in each.provenance.replaces}
-    made.replaced = [found.pop(file).segment for file in sorted(replaced & found.keys())]
+def _drop_replaced(on_disk: dict[str, _OnDisk], repair: Plan) -> None:
+    replaced = {file for each in on_disk.values() for file in each.provenance.replaces}
+    repair.replaced = [on_disk.pop(file).segment for file in sorted(replaced & on_disk.keys())]
 
 
-def _drop_unfinished(home: Home, found: dict[str, _Found], made: Plan) -> None:
+def _drop_unfinished(home: Home, on_disk: dict[str, _OnDisk], repair: Plan) -> None:
     """Where a journal still exists, a byte range counts only with the segments of all its days."""
-    gone = {segment.file for segment in made.replaced}
-    gone |= {file for each in found.values() for file in each.provenance.replaces}
-    held: defaultdict[date, list[ByteRange]] = defaultdict(list)
-    for each in found.values():
-        held[each.segment.usage_date] += each.provenance.byte_ranges
+    replaced_files = {segment.file for segment in repair.replaced}
+    replaced_files |= {file for each in on_disk.values() for file in each.provenance.replaces}
+    ranges_of_day: defaultdict[date, list[ByteRange]] = defaultdict(list)
+    for each in on_disk.values():
+        ranges_of_day[each.segment.usage_date] += each.provenance.byte_ranges
     # One that was damaged was finished all the same: the others of its byte range are what is left of it.
-    damaged = {segment_file_of(damage.path) for damage in made.damaged}
-    for file, each in list(found.items()):
+    damaged_files = {segment_file_of(damage.path) for damage in repair.damaged}
+    for file, each in list(on_disk.items()):
         for byte_range in each.provenance.byte_ranges if each.provenance.journal else ():
             missing = [
                 day
                 for day in each.provenance.days
-                if (other := segment_file(day, byte_range.name)) not in found
-                and other not in gone
-                and other not in damaged
-                and not any(other_range.contains(byte_range) for other_range in held[day])
+                if (other := segment_file(day, byte_range.name)) not in on_disk
+                and other not in replaced_files
+                and other not in damaged_files
+                and not any(other_range.contains(byte_range) for other_range in ranges_of_day[day])
             ]
             if missing and (home.journal / byte_range.journal).exists():
-                made.unfinished.append(found.pop(file).segment)
+                repair.unfinished.append(on_disk.pop(file).segment)
 
 
-def _drop_leftovers(home: Home, found: dict[str, _Found], made: Plan) -> None:
+def _drop_leftovers(home: Home, on_disk: dict[str, _OnDisk], repair: Plan) -> None:
     """Of a crash before the commit: sealing made a longer byte range afterwards, whose segments hold the same rows."""
-    every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(each.records for each in found.values())]))
+    every = np.sort(np.concatenate([np.zeros(0, np.uint64), *(each.records for each in on_disk.values())]))
     doubled = np.unique(every[1:][every[1:] == every[:-1]])
-    superseded = {file: hashed(_texts(each.provenance.superseded)) for file, each in found.items()}
+    superseded = {file: hashed(_texts(each.provenance.superseded)) for file, each in on_disk.items()}
     suspicious = np.unique(np.concatenate([doubled, *superseded.values()]))
-    suspects = [each for each in found.values() if np.isin(each.records, suspicious).any()]
+    suspects = [each for each in on_disk.values() if np.isin(each.records, suspicious).any()]
     holders = Counter(record for each in suspects for record in each.records.tolist())
     speakers: defaultdict[int, set[str]] = defaultdict(set)
     for file, records in superseded.items():
@@ -166,32 +166,32 @@ def _drop_leftovers(home: Home, found: dict[str, _Found], made: Plan) -> None:
     for each in sorted(suspects, key=_reach):
         file = each.segment.file
         if all(holders[record] > 1 or speakers[record] - {file} for record in each.records.tolist()):
-            made.leftovers.append(found.pop(file).segment)
+            repair.leftovers.append(on_disk.pop(file).segment)
             holders.subtract(each.records.tolist())
     for each in sorted(suspects, key=_reach):
         again = sum(holders[record] > 1 for record in each.records.tolist())
-        if again and found.pop(each.segment.file, None):
+        if again and on_disk.pop(each.segment.file, None):
             holders.subtract(each.records.tolist())
             path = home.usage / each.segment.file
-            made.damaged.append(Damaged(path, f"{again} of its records are in other segments too"))
+            repair.damaged.append(Damaged(path, f"{again} of its records are in other segments too"))
 
 
-def _reach(each: _Found) -> tuple[bool, int]:
+def _reach(each: _OnDisk) -> tuple[bool, int]:
     """Shorter byte ranges first, and what was made of others last."""
     segment = each.segment
     return segment.journal is None, (segment.journal_end or 0) - (segment.journal_start or 0)
 
 
-def _tell_how_far_sealed(home: Home, made: Plan) -> None:
-    for _, provenance in made.live:
+def _tell_how_far_sealed(home: Home, repair: Plan) -> None:
+    for _, provenance in repair.live:
         for byte_range in provenance.byte_ranges:
-            made.sealed[byte_range.journal] = max(made.sealed.get(byte_range.journal, 0), byte_range.end)
+            repair.sealed[byte_range.journal] = max(repair.sealed.get(byte_range.journal, 0), byte_range.end)
     # What is still in a journal is sealed again; of the rows behind it none counts twice.
-    again = [ByteRange.named(damage.path.stem) for damage in made.damaged if damage.path.is_relative_to(home.usage)]
-    again += [ByteRange.named(segment.name) for segment in made.unfinished]
+    again = [ByteRange.named(damage.path.stem) for damage in repair.damaged if damage.path.is_relative_to(home.usage)]
+    again += [ByteRange.named(segment.name) for segment in repair.unfinished]
     for byte_range in again:
         if byte_range is not None and (home.journal / byte_range.journal).exists():
-            made.sealed[byte_range.journal] = min(made.sealed.get(byte_range.journal, 0), byte_range.start)
+            repair.sealed[byte_range.journal] = min(repair.sealed.get(byte_range.journal, 0), byte_range.start)
 
 
 def _texts(texts: Iterable[str]) -> pl.Series:

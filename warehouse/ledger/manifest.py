@@ -181,7 +181,7 @@ class Manifest:
     def fill(
         self,
         segments: Iterable[Segment],
-        sealed: Iterable[ByteRange],
+        byte_ranges: Iterable[ByteRange],
         quarantined: Iterable[QuarantinedLine],
         conflicts: Iterable[Conflict],
         superseded: Iterable[str],
@@ -201,7 +201,7 @@ class Manifest:
             )
             self._connection.executemany(
                 "insert or replace into journals values (?, ?)",
-                [(each.journal, each.end) for each in sealed],
+                [(byte_range.journal, byte_range.end) for byte_range in byte_ranges],
             )
             self._retire(retired)
 

@@ -13,14 +13,14 @@ from warehouse.ledger.manifest import Manifest
 Fields = Mapping[str, Any]
 
 
-def overwrite_lines(path: Path, changed: Callable[[bytes], bytes | None], end: int | None = None) -> int:
-    """Put what `changed` makes of a line in its place, durably; returns how many lines that was.
+def overwrite_lines(path: Path, replacement: Callable[[bytes], bytes | None], end: int | None = None) -> int:
+    """Put what `replacement` makes of a line in its place, durably; returns how many lines that was.
 
-    `changed` takes a line without its newline and gives one of the same length or shorter, filled up with spaces; or
-    `None`, to leave it. Only whole lines before byte `end` are looked at.
+    `replacement` takes a line without its newline and gives one of the same length or shorter, filled up with spaces;
+    or `None`, to leave it. Only whole lines before byte `end` are looked at.
 
     Raises:
-        ValueError: `changed` gave a longer one; it is not written.
+        ValueError: `replacement` gave a longer one; it is not written.
     """
     count = 0
     with path.open("r+b", buffering=0) as raw, path.open("rb") as lines:
@@ -29,7 +29,7 @@ def overwrite_lines(path: Path, changed: Callable[[bytes], bytes | None], end: i
             if (end is not None and offset + len(line) > end) or not line.endswith(b"\n"):
                 break
             content = line[:-1]
-            new = changed(content)
+            new = replacement(content)
             if new is not None and new != content:
                 if len(new) > len(content):
                     raise ValueError(f"a line of {len(content)} bytes cannot become one of {len(new)}")

@@ -56,13 +56,14 @@ def rewrite(home: Home, manifest: Manifest, segments: Sequence[Segment], rewriti
     day = segments[0].usage_date
     retired = [files.file for files in manifest.retired() if files.usage_date == day]
     try:
-        made = _write(home, day, segments, rewriting, _provenance(home, segments, retired, keep=rewriting.keep_rows))
+        provenance = _provenance(home, segments, retired, keep=rewriting.keep_rows)
+        successor = _write(home, day, segments, rewriting, provenance)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise LedgerError(f"segments of {day} cannot be rewritten: {error}") from error
     if rewriting.keep_rows:
-        _compare(segments, made, (*TOTALS, "prompts") if rewriting.prompts_where == "true" else TOTALS)
-    manifest.swap(segments, [made])
-    return made
+        _compare(segments, successor, (*TOTALS, "prompts") if rewriting.prompts_where == "true" else TOTALS)
+    manifest.swap(segments, [successor])
+    return successor
 
 
 def _check(home: Home, segment: Segment) -> None:
@@ -73,13 +74,13 @@ def _check(home: Home, segment: Segment) -> None:
             raise LedgerError(f"segment {folder / segment.file} is not what was sealed: its SHA-256 differs")
 
 
-def _compare(segments: Iterable[Segment], made: Segment, names: Iterable[str]) -> None:
+def _compare(segments: Iterable[Segment], successor: Segment, names: Iterable[str]) -> None:
     with localcontext(EXACT):
         for name in names:
             before = sum((getattr(segment, name) for segment in segments), Decimal(0))
-            after = getattr(made, name)
+            after = getattr(successor, name)
             if before != after:
-                raise LedgerError(f"segments of {made.usage_date} stay: {name} is {before}, would become {after}")
+                raise LedgerError(f"segments of {successor.usage_date} stay: {name} is {before}, would become {after}")
 
 
 def _provenance(home: Home, segments: Iterable[Segment], retired: Iterable[str], *, keep: bool) -> Provenance:
@@ -93,9 +94,11 @@ def _provenance(home: Home, segments: Iterable[Segment], retired: Iterable[str],
         )
         for byte_range in origin.byte_ranges:
             if (home.journal / byte_range.journal).exists():
-                known = ends.get(byte_range.journal, byte_range)
+                covered = ends.get(byte_range.journal, byte_range)
                 ends[byte_range.journal] = ByteRange(
-                    byte_range.journal, min(known.start, byte_range.start), max(known.end, byte_range.end)
+                    byte_range.journal,
+                    min(covered.start, byte_range.start),
+                    max(covered.end, byte_range.end),
                 )
         superseded |= set(origin.superseded)
         conflicts |= {conflict.record_id: conflict for conflict in origin.conflicts}
@@ -122,13 +125,13 @@ def _write(home: Home, day: date, segments: Sequence[Segment], rewriting: Rewrit
                 )
         footer = f"kv_metadata {{{KEY}: {literal(provenance.as_metadata()[KEY])}}}"
         sha256 = write_durably(home.usage / file, lambda path: _copy(connection, usage, path, footer))
-    written = home.usage / file
-    totals = scan(written).select(**TOTALS).collect(engine="streaming")
+    segment_path = home.usage / file
+    totals = scan(segment_path).select(**TOTALS).collect(engine="streaming")
     return Segment(
-        name=written.stem,
+        name=segment_path.stem,
         usage_date=day,
         **exact_totals(totals.row(0, named=True)),
-        bytes=written.stat().st_size,
+        bytes=segment_path.stat().st_size,
         sha256=sha256,
         prompts=prompts,
         prompts_sha256=prompts_sha256,

@@ -85,7 +85,7 @@ def write_segments(
     """
     by_day = {day: rows.filter(pl.col("usage_date") == day) for day in sorted(rows["usage_date"].unique())}
     provenance = Provenance(byte_range.journal, byte_range.start, byte_range.end, days=tuple(by_day))
-    found = _by_day_of_row(by_day, conflicts)
+    conflicts_by_day = _by_day_of_row(by_day, conflicts)
     return [
         _write_day(
             home,
@@ -95,7 +95,7 @@ def write_segments(
             replace(
                 provenance,
                 superseded=() if number else tuple(sorted(superseded)),
-                conflicts=tuple(found[day]),
+                conflicts=tuple(conflicts_by_day[day]),
             ),
         )
         for number, (day, day_rows) in enumerate(by_day.items())
@@ -104,12 +104,13 @@ def write_segments(
 
 def _by_day_of_row(by_day: Mapping[date, pl.DataFrame], conflicts: Iterable[Conflict]) -> dict[date, list[Conflict]]:
     """Conflicts by the day of their row; of a row that was superseded in the same byte range, on the first."""
-    found: dict[date, list[Conflict]] = {day: [] for day in by_day}
-    records = {day: set(rows["record_id"]) for day, rows in by_day.items()} if (noted := list(conflicts)) else {}
-    for conflict in noted:
+    conflicts_by_day: dict[date, list[Conflict]] = {day: [] for day in by_day}
+    conflicts = list(conflicts)
+    records = {day: set(rows["record_id"]) for day, rows in by_day.items()} if conflicts else {}
+    for conflict in conflicts:
         days = (day for day in by_day if conflict.record_id in records[day])
-        found[next(days, min(by_day))].append(conflict)
-    return found
+        conflicts_by_day[next(days, min(by_day))].append(conflict)
+    return conflicts_by_day
 
 
 def _write_day(home: Home, day: date, rows: pl.DataFrame, name: str, provenance: Provenance) -> Segment:

@@ -163,22 +163,22 @@ def _sums(segments: Iterable[Segment]) -> Sums:
 def _erase_segments(home: Home, manifest: Manifest, person: Person, pseudonym: str, report: ErasureReport) -> Traces:
     """Rewrite the segments that name them; returns what they had written."""
     live = manifest.segments()
-    concerned = _rows_by_file(home, live, person)
-    affected = [segment for segment in live if concerned.get(segment.file)]
+    rows_by_file = _rows_by_file(home, live, person)
+    affected = [segment for segment in live if rows_by_file.get(segment.file)]
     traces = Traces.of(home, affected, person)
     for _, of_day in groupby(affected, key=lambda segment: segment.usage_date):
         segments = list(of_day)
         condition = (
             f"record_id not in (select record_id from {usage_relation(home, segments)} where {person.condition()})"
         )
-        made = rewrite(
+        successor = rewrite(
             home,
             manifest,
             segments,
             Rewriting(SegmentKind.ERASED, usage_columns=person.replaced_columns(pseudonym), prompts_where=condition),
         )
-        report.rows += sum(concerned[segment.file] for segment in segments)
-        report.prompts += sum(segment.prompts for segment in segments) - made.prompts
+        report.rows += sum(rows_by_file[segment.file] for segment in segments)
+        report.prompts += sum(segment.prompts for segment in segments) - successor.prompts
     return traces
 
 
@@ -188,10 +188,10 @@ def _rows_by_file(home: Home, segments: list[Segment], person: Person) -> dict[s
         return {}
     try:
         with connect() as connection:
-            found = connection.execute(
+            counts = connection.execute(
                 f"select filename, count(*) from {usage_relation(home, with_rows)}"
                 f" where {person.condition()} group by filename"
             ).fetchall()
     except duckdb.Error as error:
         raise LedgerError(f"segments of {home.root} cannot be read: {error}") from error
-    return {segment_file_of(Path(name)): count for name, count in found}
+    return {segment_file_of(Path(name)): count for name, count in counts}

@@ -46,19 +46,19 @@ class Search(ABC):
 
     def search(self, home: Home) -> list[Found]:
         """Every place below the home, by path."""
-        found: list[Found] = []
+        finds: list[Found] = []
         everything = {path for folder in {home.root, home.workplace} for path in folder.rglob("*")}
         for file in sorted(path for path in everything if path.is_file() and not path.is_symlink()):
             path = (file.relative_to(home.root) if file.is_relative_to(home.root) else file).as_posix()
             try:
                 columns = self._columns(file)
                 places = {name: count for name, count in sorted(columns.items()) if count}
-                found += [Found(path, column, count) for column, count in places.items()]
+                finds += [Found(path, column, count) for column, count in places.items()]
                 if not places and (count := self._plain(file)):
-                    found.append(Found(path, None, count))
+                    finds.append(Found(path, None, count))
             except FileNotFoundError:
                 continue  # a journal that was sealed meanwhile, a lock that was let go
-        return found
+        return finds
 
     def _columns(self, file: Path) -> Mapping[str, int]:
         """By column, of files that have such; one that cannot be read as what it is called has none."""

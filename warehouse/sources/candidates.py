@@ -38,14 +38,14 @@ class _Listed:
     output_rate: Decimal
     caches: bool
 
-    def could_follow(self, used: "_Listed") -> bool:
+    def could_follow(self, current: "_Listed") -> bool:
         """Whether it is a cheaper model of the same family that takes prompts as long and caches them as well."""
         return (
-            (self.candidate.provider, self.family) == (used.candidate.provider, used.family)
-            and self.input_rate <= used.input_rate
-            and self.output_rate < used.output_rate
+            (self.candidate.provider, self.family) == (current.candidate.provider, current.family)
+            and self.input_rate <= current.input_rate
+            and self.output_rate < current.output_rate
             and (self.candidate.context_window or 0) >= LEAST_CONTEXT
-            and self.caches >= used.caches
+            and self.caches >= current.caches
         )
 
 
@@ -53,31 +53,31 @@ def candidates(
     connection: duckdb.DuckDBPyConnection, calls: Mapping[tuple[str, str, str], int], calculator: CostCalculator
 ) -> list[Candidate]:
     """The candidates for a ledger with so many `calls` of each (provider, llm, model), by what `ledger.models` says."""
-    listed = _listed(connection)
+    models = _listed(connection)
     totals: dict[tuple[str, str], int] = {}
     names: dict[tuple[str, str], str] = {}
     for (provider, llm, model), count in sorted(calls.items()):
         totals[provider, llm] = totals.get((provider, llm), 0) + count
         names[provider, llm] = model
-    chosen: dict[tuple[str, str], Candidate] = {}
+    by_model: dict[tuple[str, str], Candidate] = {}
     for provider, llm in sorted(totals, key=lambda model: (-totals[model], model))[:MOST_MODELS]:
-        used = listed.get((provider, llm))
-        window = None if used is None else used.candidate.context_window
+        current = models.get((provider, llm))
+        window = None if current is None else current.candidate.context_window
         candidate = Candidate(provider, llm, names[provider, llm], window)
         if _writes_text(candidate, calculator):
-            chosen[provider, llm] = candidate
-        sibling = None if used is None else _next_cheaper(used, listed.values(), calculator)
+            by_model[provider, llm] = candidate
+        sibling = None if current is None else _next_cheaper(current, models.values(), calculator)
         if sibling is not None:
-            chosen.setdefault((sibling.provider, sibling.llm), sibling)
-    return sorted(chosen.values())
+            by_model.setdefault((sibling.provider, sibling.llm), sibling)
+    return sorted(by_model.values())
 
 
-def _next_cheaper(used: _Listed, listed: Iterable[_Listed], calculator: CostCalculator) -> Candidate | None:
+def _next_cheaper(current: _Listed, models: Iterable[_Listed], calculator: CostCalculator) -> Candidate | None:
     """The dearest of those that are cheaper: the smallest step down."""
     steps = [
         (each.output_rate, each.input_rate, each.candidate.llm, each.candidate)
-        for each in listed
-        if each.could_follow(used)
+        for each in models
+        if each.could_follow(current)
     ]
     descending = (candidate for *_, candidate in sorted(steps, reverse=True))
     return next((candidate for candidate in descending if _writes_text(candidate, calculator)), None)

@@ -122,29 +122,35 @@ def _dated_prices(overrides: PriceOverrides) -> list[Row]:
 
 
 def _history(
-    provider: str, model: str, overrides: PriceOverrides, known: CataloguedModel | None, context_window: int | None
+    provider: str,
+    model: str,
+    overrides: PriceOverrides,
+    catalogue_model: CataloguedModel | None,
+    context_window: int | None,
 ) -> Iterator[DatedPrice]:
     """The prices of one model, one after the other. Neighbours that are the same are one."""
     instants = {BEGINNING, *overrides.changes(provider, model)}
-    instants |= set(known.change_instants) if known else set[datetime]()
+    instants |= set(catalogue_model.change_instants) if catalogue_model else set[datetime]()
     changes: list[tuple[datetime, Price | None]] = []
     for instant in sorted(instant for instant in instants if BEGINNING <= instant < NEVER):
-        price = _price_at(provider, model, instant, known, overrides)
+        price = _price_at(provider, model, instant, catalogue_model, overrides)
         if not changes or _id(changes[-1][1]) != _id(price):
             changes.append((instant, price))
     ends: list[datetime | None] = [start for start, _ in changes[1:]]
     for (start, price), end in zip(changes, [*ends, None], strict=True):
         if price is not None:
-            yield DatedPrice(price, start, end, context_window, known is not None and bool(known.change_times))
+            yield DatedPrice(
+                price, start, end, context_window, catalogue_model is not None and bool(catalogue_model.change_times)
+            )
 
 
 def _price_at(
-    provider: str, model: str, instant: datetime, known: CataloguedModel | None, overrides: PriceOverrides
+    provider: str, model: str, instant: datetime, catalogue_model: CataloguedModel | None, overrides: PriceOverrides
 ) -> Price | None:
     def catalogued() -> Price:
-        if known is None:
+        if catalogue_model is None:
             raise UnknownModelError(provider, model)
-        return known.price(instant, {})
+        return catalogue_model.price(instant, {})
 
     try:
         return overrides.apply(provider, model, instant, {}, catalogued)

@@ -79,27 +79,27 @@ def _update(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     stale = stale_days(built, {day.usage_date: day.fingerprint for day in days})
     if not stale:
         return
-    changed = [day for day in days if day.usage_date in stale]
-    if len(changed) == len(days):
+    changed_days = [day for day in days if day.usage_date in stale]
+    if len(changed_days) == len(days):
         # The columns may be those of older code.
         _create_tables(connection, "create or replace table")
     for table in ("what_if_costs", "int_what_if_days"):
         connection.execute(f"delete from ledger.{table} where list_contains(?::date[], usage_date)", [list(stale)])
-    for day in changed:
+    for day in changed_days:
         insert_rows(connection, "int_what_if_days", DAYS, _calls_by_model(home, day))
 
     calculator = CostCalculator(PriceOverrides.load(home.prices_toml))
-    wanted = candidates(connection, _all_calls(connection), calculator)
-    had = [Candidate(*row) for row in connection.execute("from ledger.int_what_if_candidates").fetchall()]
-    _replace_candidates(connection, had, wanted)
+    new_candidates = candidates(connection, _all_calls(connection), calculator)
+    old_candidates = [Candidate(*row) for row in connection.execute("from ledger.int_what_if_candidates").fetchall()]
+    _replace_candidates(connection, old_candidates, new_candidates)
     long_above = _long_above(connection)
-    for calls in _calls(home, changed):
-        costs = [on_other_model(calls, candidate, calculator) for candidate in wanted]
+    for calls in _calls(home, changed_days):
+        costs = [on_other_model(calls, candidate, calculator) for candidate in new_candidates]
         _keep(connection, home, [*costs, *on_own_model(calls, calculator, long_above)])
-    new = [candidate for candidate in wanted if candidate not in had]
-    if new:
-        for calls in _calls(home, [day for day in days if day not in changed]):
-            _keep(connection, home, [on_other_model(calls, candidate, calculator) for candidate in new])
+    additions = [candidate for candidate in new_candidates if candidate not in old_candidates]
+    if additions:
+        for calls in _calls(home, [day for day in days if day not in changed_days]):
+            _keep(connection, home, [on_other_model(calls, candidate, calculator) for candidate in additions])
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection, create: str) -> None:
@@ -142,16 +142,16 @@ def _all_calls(connection: duckdb.DuckDBPyConnection) -> Counter[tuple[str, str,
 
 
 def _replace_candidates(
-    connection: duckdb.DuckDBPyConnection, had: Collection[Candidate], wanted: Collection[Candidate]
+    connection: duckdb.DuckDBPyConnection, old_candidates: Collection[Candidate], new_candidates: Collection[Candidate]
 ) -> None:
-    for candidate in had:
-        if candidate not in wanted:
+    for candidate in old_candidates:
+        if candidate not in new_candidates:
             connection.execute(
                 "delete from ledger.what_if_costs where what_if_provider = ? and what_if_llm = ?",
                 [candidate.provider, candidate.llm],
             )
     connection.execute("delete from ledger.int_what_if_candidates")
-    rows = [(each.provider, each.llm, each.model, each.context_window) for each in wanted]
+    rows = [(each.provider, each.llm, each.model, each.context_window) for each in new_candidates]
     insert_rows(connection, "int_what_if_candidates", CANDIDATES, rows)
 
 

@@ -239,7 +239,9 @@ def test_what_is_no_readable_file_is_refused_before_anything_is_imported(home: P
     write(lines, call())
     pipe = lines.parent / "pipe"
     os.mkfifo(pipe)
-    for unreadable in (lines.parent / "missing.jsonl", lines.parent, pipe):
+    empty = lines.parent / "empty"
+    empty.mkdir()
+    for unreadable in (lines.parent / "missing.jsonl", empty, pipe):
         with pytest.raises(ImportFileError, match=f"{unreadable} cannot be read"):
             imported(home, lines, unreadable)
     assert sealed(home) == []
