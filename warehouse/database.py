@@ -11,6 +11,13 @@ import duckdb
 
 from tracking.durable_files import make_directory, replacing, set_mode
 
+SETTINGS: Mapping[str, str | int] = {
+    # Nothing is fetched, and no variable of the Python that asks is taken for a table.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
 BACKSLASH = "[!]-\x7f\x01-[]"
 """A backslash in one of DuckDB's globs, as the one character between `[` and `]`: itself it would part folders."""
 
@@ -25,7 +32,7 @@ def connect(
     """
     if path is not None and not read_only:
         make_directory(path.parent)
-    with duckdb.connect(path or ":memory:", read_only=read_only, config=dict(config or {})) as connection:
+    with duckdb.connect(path or ":memory:", read_only=read_only, config={**SETTINGS, **(config or {})}) as connection:
         if path is not None and not read_only:
             set_mode(path)
         connection.execute("set TimeZone = 'UTC'")
@@ -64,6 +71,16 @@ def database_files(path: Path) -> tuple[Path, Path]:
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Have a connection read another database file too, under a name of its own."""
     connection.execute(f"attach {literal(str(path))} as {quoted(name)} (read_only)")
+
+
+def confine(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> None:
+    """Take from a connection, for good, every file but these and the databases it has open, the network and settings.
+
+    A glob opens what it finds only where that is named too.
+    """
+    connection.execute(f"set allowed_paths = [{', '.join(literal(file) for file in files)}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
 
 
 def literal(text: str) -> str:

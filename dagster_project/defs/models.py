@@ -15,7 +15,7 @@ from packaging.version import Version
 from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.lib.durations import Durations
 from dagster_project.lib.failures import explained, failure, listed
-from dagster_project.lib.measures import measures_by_relation
+from dagster_project.lib.measures import built_measures
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import LedgerTranslator
 from tracking.home import Home
@@ -75,7 +75,7 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
                 _end(invocation.process)
     except DagsterDbtCliRuntimeError as error:
         failed = error
-    measures = {} if failed else measures_by_relation(home.build_database)
+    measures = {} if failed else built_measures(home)
     durations = Durations(context)
     for event in events:
         if isinstance(event, dg.Output):

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_project.lib.dagster_home import BUILD_DATABASE_POOL
 from dagster_project.lib.durations import Durations
 from dagster_project.lib.failures import explained, failure, listed
-from dagster_project.lib.measures import CHART, as_metadata, measures_by_relation
+from dagster_project.lib.measures import CHART, as_metadata, published_measures
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
 from dagster_project.lib.translator import FOLLOWS_THE_LEDGER, OWNERS, ROWS
@@ -57,7 +57,7 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
             ensure_tested(home)
             different = read_otherwise(home)
             publish(home)
-            measures = measures_by_relation(home.warehouse_database)
+            measures = published_measures(home)
             tidy(home)
         return dg.MaterializeResult(
             metadata={

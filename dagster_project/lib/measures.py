@@ -1,6 +1,6 @@
-"""What relations of a DuckDB file hold, as metadata of assets. Money is exact text; micro_usd is the number to plot."""
+"""Built and published relations as metadata of assets. Money is exact text; micro_usd is the number to plot."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,15 +8,25 @@ import dagster as dg
 from dagster_project.lib.charts import ROWS as BARS
 from dagster_project.lib.charts import bar_chart, column_chart
 from dagster_project.lib.translator import ROWS
+from tracking.home import Home
 from warehouse.published.proof import Sums
-from warehouse.published.relations import Costs, Relation, relations
+from warehouse.published.relations import Costs, Relation, built_relations, published_relations
 
 CHART = "chart"
 
 
-def measures_by_relation(database: Path) -> dict[str, dict[str, Any]]:
-    """By relation of schema main: its rows and, where it is a cut of the ledger, its sums and a chart."""
-    return {name: _measures(relation) for name, relation in relations(database, highest=BARS).items()}
+def built_measures(home: Home) -> dict[str, dict[str, Any]]:
+    """By relation: its rows and, where it is a cut of the ledger, its sums and a chart."""
+    return _by_relation(built_relations(home, highest=BARS))
+
+
+def published_measures(home: Home) -> dict[str, dict[str, Any]]:
+    """The same of what readers see."""
+    return _by_relation(published_relations(home, highest=BARS))
+
+
+def _by_relation(relations: Mapping[str, Relation]) -> dict[str, dict[str, Any]]:
+    return {name: _measures(relation) for name, relation in relations.items()}
 
 
 def as_metadata(sums: Sums) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from warehouse.cli.output import HomeOption, JsonOption, home_of, printable, say, say_json
+from warehouse.cli.output import HomeOption, JsonOption, home_of, printable, say, say_json, show_table
+from warehouse.published.query import ask
 from warehouse.published.read import open_warehouse
 
 BAR = 20
@@ -32,9 +32,8 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """
     target = home_of(home)
     with open_warehouse(target) as connection:
-        connection.execute(CURRENT)
-        columns = [column[0] for column in connection.description or []]
-        rows = [dict(zip(columns, row, strict=True)) for row in connection.fetchall()]
+        standing = ask(connection, CURRENT)
+    rows = [dict(zip(standing.columns, row, strict=True)) for row in standing.rows]
     if as_json:
         say_json(rows)
     elif rows:
@@ -68,9 +67,7 @@ def _say_budgets(rows: Sequence[Row]) -> None:
         table.add_column(name, justify=side, no_wrap=True)  # pyright: ignore[reportArgumentType]
     for row in rows:
         table.add_row(*_cells(row))
-    console = Console(highlight=False)
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).maximum)
-    console.print(table)
+    show_table(table)
     for note in _notes(rows):
         say(note)
 

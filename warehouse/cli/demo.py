@@ -15,6 +15,7 @@ from warehouse.cli.output import HomeOption, command_name, complain, progress_ba
 from warehouse.demo import DEFAULT_CALLS, play
 from warehouse.ledger.manifest import Manifest
 from warehouse.published.proof import CutProof, prove
+from warehouse.published.query import ask
 from warehouse.published.read import open_warehouse
 
 DEMO_HOME = Path("llm-cost-demo")
@@ -67,9 +68,8 @@ def demo(
     say(describe_build(report))
     with open_warehouse(target) as connection:
         for title, query in REPORTS.items():
-            result = connection.execute(query)
-            columns = [column[0] for column in result.description or []]
-            say_table(columns, result.fetchall(), title=title)
+            answer = ask(connection, query)
+            say_table(answer.columns, answer.rows, title=title)
         proofs = prove(connection)
     _say_proof(proofs)
     if not all(proof.holds for proof in proofs):

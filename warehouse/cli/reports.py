@@ -1,24 +1,25 @@
 """Commands that read the published warehouse: top, sql."""
 
-import shutil
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import typer
 
-from tracking.errors import ArgumentError, CostTrackingError
-from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
+from tracking.errors import ArgumentError
+from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_csv, say_json, say_table, working
 from warehouse.published.export import ExportFormat, export
+from warehouse.published.query import ask
 from warehouse.published.read import open_warehouse
 
 Row = tuple[Any, ...]
 STDOUT = Path("-")
+PLAN = ["explain_key", "explain_value"]
+"""What an EXPLAIN finds: a drawing of many lines."""
+
 TOTALS = "requests, failed_requests, unpriced_requests, token_count, cost_usd"
 
 
@@ -46,10 +47,6 @@ RANKED = {
     Cut.MONTHS: ("cost_per_month", "reporting_month"),
 }
 """The relation of each cut, and the columns that name its rows."""
-
-
-class QueryError(CostTrackingError):
-    """DuckDB refused a query."""
 
 
 def register(app: typer.Typer) -> None:
@@ -80,7 +77,8 @@ def top(
         f"select {names}, {TOTALS} from {relation} order by cost_usd desc nulls last, requests desc, 1 limit {limit}"
     )
     with open_warehouse(target) as connection:
-        columns, rows = _found(connection, query)
+        answer = ask(connection, query)
+    columns, rows = answer.columns, answer.rows
     if not as_json:
         columns, rows = _without_missing_names(columns, rows)
     _say(columns, rows, as_json=as_json)
@@ -111,53 +109,43 @@ def sql(
     csv: Annotated[Path | None, typer.Option(help="Write the rows to this CSV file; - is stdout.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write the rows to this Parquet file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.001, help="Give up after so many seconds.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the published warehouse anything. It is opened read-only."""
+    """Ask the published warehouse anything.
+
+    One query that only reads. It sees what is published, and no other file; columns of one name become n, n_1, ….
+    """
     asked = [option for option, given in (("--csv", csv), ("--parquet", parquet), ("--json", as_json)) if given]
     if len(asked) > 1:
         raise ArgumentError(asked[0], f"and {asked[1]} exclude each other")
     if parquet == STDOUT:
         raise ArgumentError("--parquet", "takes a file; only CSV can go to stdout")
-    with open_warehouse(home_of(home)) as connection:
-        if csv or parquet:
-            _export(connection, query, csv, parquet, force=force)
-            return
-        columns, rows = _found(connection, query)
-    _say(columns, rows, as_json=as_json)
-
-
-def _export(
-    connection: duckdb.DuckDBPyConnection, query: str, csv: Path | None, parquet: Path | None, *, force: bool
-) -> None:
-    path, kind = (csv, ExportFormat.CSV) if csv else (cast(Path, parquet), ExportFormat.PARQUET)
-    try:
-        if path != STDOUT:
-            with working(f"writing {path}"):
-                rows = export(connection, query, path, kind, overwrite=force)
-            say(f"Wrote {rows:,} row{'s' if rows != 1 else ''} to {path}")
-            return
+    target = home_of(home)
+    if csv == STDOUT:
         with TemporaryDirectory() as folder:
             spooled = Path(folder) / "rows.csv"
-            export(connection, query, spooled, kind)
+            export(target, query, spooled, ExportFormat.CSV, most=limit, seconds=timeout)
             with spooled.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.flush()
-    except duckdb.Error as error:
-        raise _refused(error) from error
-
-
-def _found(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], list[Row]]:
-    try:
-        connection.execute(query)
-        return [column[0] for column in connection.description or []], connection.fetchall()
-    except duckdb.Error as error:
-        raise _refused(error) from error
-
-
-def _refused(error: duckdb.Error) -> QueryError:
-    return QueryError(str(error).strip().splitlines()[0])
+                say_csv(file)
+        return
+    if path := csv or parquet:
+        kind = ExportFormat.CSV if csv else ExportFormat.PARQUET
+        with working(f"writing {path}"):
+            rows = export(target, query, path, kind, overwrite=force, most=limit, seconds=timeout)
+        say(f"Wrote {rows:,} row{'s' if rows != 1 else ''} to {path}")
+        return
+    with open_warehouse(target) as connection:
+        answer = ask(connection, query, most=limit, seconds=timeout)
+    if answer.columns == PLAN and not as_json:
+        for line in "\n".join(plan for _, plan in answer.rows).splitlines():
+            say(line)
+    else:
+        _say(answer.columns, answer.rows, as_json=as_json)
+    if answer.cut_off:
+        say(f"there are more rows than {limit:,}", to_stderr=True)
 
 
 def _say(columns: list[str], rows: list[Row], *, as_json: bool) -> None:

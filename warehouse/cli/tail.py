@@ -1,6 +1,5 @@
 """The command that shows records as they come: tail."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from warehouse.cli.output import HomeOption, JsonOption, home_of, say_at_once
+from warehouse.cli.output import HomeOption, JsonOption, home_of, json_text, say_at_once
 from warehouse.sealing.tail import Tail
 
 COLUMNS = (
@@ -54,7 +53,7 @@ def tail(
 
 def _show(records: Iterable[dict[str, Any]], *, as_json: bool) -> None:
     for fields in records:
-        say_at_once(json.dumps(fields, ensure_ascii=False) if as_json else _row(fields))
+        say_at_once(json_text(fields) if as_json else _row(fields))
 
 
 def _row(fields: dict[str, Any]) -> str:

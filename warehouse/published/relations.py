@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Literal
 
 import duckdb
 
+from tracking.home import Home
 from warehouse.database import connect, quoted
 from warehouse.published.proof import CutProof, Sums, prove
+from warehouse.published.read import open_warehouse
 
 OVER_TIME = ("reporting_date", "reporting_week", "reporting_month")
 NAMED = ("llm", "request_type", "provider", "reporting_hour")
@@ -36,11 +37,25 @@ class Relation:
     costs: Costs | None = None
 
 
-def relations(database: Path, highest: int) -> dict[str, Relation]:
+def built_relations(home: Home, highest: int) -> dict[str, Relation]:
     """Every table and view of schema main by its name; of costs that are not over time, so many of the highest."""
-    with connect(database, read_only=True) as connection:
-        cuts = {proof.cut: _cut(connection, proof, highest) for proof in prove(connection)}
-        return {name: cuts.get(name) or Relation(_row_count(connection, name)) for name in _names(connection)}
+    with connect(home.build_database, read_only=True) as connection:
+        return _relations(connection, highest)
+
+
+def published_relations(home: Home, highest: int) -> dict[str, Relation]:
+    """The same of what readers see.
+
+    Raises:
+        LedgerError: nothing was published yet, or the file cannot be read.
+    """
+    with open_warehouse(home) as connection:
+        return _relations(connection, highest)
+
+
+def _relations(connection: duckdb.DuckDBPyConnection, highest: int) -> dict[str, Relation]:
+    cuts = {proof.cut: _cut(connection, proof, highest) for proof in prove(connection)}
+    return {name: cuts.get(name) or Relation(_row_count(connection, name)) for name in _names(connection)}
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -2,17 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 from ledgers import llm_cost
+from typer.testing import CliRunner
 
 from tracking import ArgumentError, LedgerError
 from tracking.home import Home
+from warehouse.cli import app
 from warehouse.published.export import ExportFormat, export
+from warehouse.published.query import QueryError
 
 EXACT = Decimal("99999999999999999999999999.123456789012")
 QUERY = (
@@ -30,12 +32,6 @@ def published(home: Path) -> Home:
     with duckdb.connect(opened.warehouse_database) as warehouse:
         warehouse.execute(f"create table cost_per_day as select {EXACT}::decimal(38, 12) as cost_usd")
     return opened
-
-
-@pytest.fixture
-def connection(published: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(published.warehouse_database, read_only=True) as connection:
-        yield connection
 
 
 def test_csv_keeps_every_digit_and_instants_in_utc(published: Home, tmp_path: Path) -> None:
@@ -74,37 +70,93 @@ def test_a_file_is_overwritten_only_by_force(published: Home, tmp_path: Path) ->
     assert path.read_text().startswith("who,")
 
 
-def test_a_query_that_fails_halfway_leaves_nothing(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_query_that_fails_halfway_leaves_nothing(published: Home, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("precious")
     failing = "select case when range < 200000 then range else error('halfway') end from range(300000)"
-    with pytest.raises(duckdb.Error, match="halfway"):
-        export(connection, failing, path, ExportFormat.CSV, overwrite=True)
+    with pytest.raises(QueryError, match="halfway"):
+        export(published, failing, path, ExportFormat.CSV, overwrite=True)
     assert path.read_text() == "precious"
     assert set(tmp_path.iterdir()) == {path, tmp_path / "home"}
 
 
-def test_columns_of_one_name_and_no_rows_are_exported_too(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_columns_of_one_name_and_no_rows_are_exported_too(published: Home, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    assert export(connection, 'select 1 as "a""b", 2 as "a""b" where false', path, ExportFormat.CSV) == 0
+    assert export(published, 'select 1 as "a""b", 2 as "a""b" where false', path, ExportFormat.CSV) == 0
     (header,) = csv.reader(io.StringIO(path.read_text()))
     assert header[0] == 'a"b'
     assert len(header) == 2
 
 
 @pytest.mark.parametrize("query", ["", "select 1; select 2", "-- nothing"])
-def test_there_must_be_exactly_one_query(connection: duckdb.DuckDBPyConnection, tmp_path: Path, query: str) -> None:
+def test_there_must_be_exactly_one_query(published: Home, tmp_path: Path, query: str) -> None:
     with pytest.raises(ArgumentError, match="query holds"):
-        export(connection, query, tmp_path / "rows.csv", ExportFormat.CSV)
+        export(published, query, tmp_path / "rows.csv", ExportFormat.CSV)
 
 
-def test_a_file_that_cannot_be_written_is_one_clear_error(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+ENDS = ["select 1 as n;", "select 1 as n ; -- ';'", "select 1 as n -- ;", "/*;*/ from (select 1 as n)"]
+
+
+def test_a_query_ends_where_it_ends(published: Home, tmp_path: Path) -> None:
+    for number, query in enumerate(ENDS):
+        path = tmp_path / f"{number}.csv"
+        assert export(published, query, path, ExportFormat.CSV) == 1
+        assert path.read_text() == "n\n1\n"
+
+
+CELLS = {
+    "'=1+1'": "'=1+1",
+    "'+cmd|'": "'+cmd|",
+    "'-cmd'": "'-cmd",
+    "'@sum'": "'@sum",
+    "chr(9) || '=x'": "'\t=x",
+    "chr(13) || '=x'": "'\r=x",
+    "chr(10) || '=x'": "'\n=x",
+    "'  =1'": "'  =1",
+    "'＝1'": "'＝1",
+    "'=1'::blob": "'=1",
+    "'=1'::json_text": "'=1",
+    "'teacher-1'": "teacher-1",
+    "'-5'": "-5",
+    "'-1.5e3'": "-1.5e3",
+    "-1.250000000000::decimal(38, 12)": "-1.250000000000",
+    "-7::hugeint": "-7",
+    "-1.5::double": "-1.5",
+    "date '2026-11-26'": "2026-11-26",
+    "null::varchar": "",
+    "['=1']": "['=1']",
+}
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_every_number_stays_one(published: Home, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    cells = {cell.replace("::json_text", "::union(a varchar, b int)"): shown for cell, shown in CELLS.items()}
+    query = ", ".join(f'{cell} as "={number}"' for number, cell in enumerate(cells))
+    export(published, f"select {query}", path, ExportFormat.CSV)
+    header, row = csv.reader(path.open(encoding="utf-8", newline=""))
+    assert header == [f"'={number}" for number in range(len(cells))]
+    assert dict(zip(cells, row, strict=True)) == cells
+    parquet = tmp_path / "rows.parquet"
+    export(published, "select '=1+1' as \"=a\"", parquet, ExportFormat.PARQUET)
+    assert duckdb.sql(f"select \"=a\" from read_parquet('{parquet}')").fetchall() == [("=1+1",)]
+
+
+def test_sums_within_lists_and_structs_keep_every_digit_too(published: Home, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    export(published, "select {'n': [sum(9007199254740993)]} as s from cost_per_day", path, ExportFormat.PARQUET)
+    assert duckdb.sql(f"select s.n[1] from read_parquet('{path}')").fetchall() == [(Decimal(9007199254740993),)]
+
+
+def test_csv_on_stdout_holds_nothing_that_a_terminal_obeys(published: Home) -> None:
+    query = "select 'a' || chr(27) || '[31m' || chr(8238) as who, 'x' || chr(9) || 'Zoë 👩‍🏫' as name"
+    assert CliRunner().invoke(app, ["sql", query, "--csv", "-", "--home", str(published.root)]).stdout == (
+        "who,name\na�[31m�,x\tZoë 👩‍🏫\n"
+    )
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_error(published: Home, tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match=r"nowhere/rows\.csv cannot be written: No such file"):
-        export(connection, "select 1", tmp_path / "nowhere" / "rows.csv", ExportFormat.CSV)
+        export(published, "select 1", tmp_path / "nowhere" / "rows.csv", ExportFormat.CSV)
 
 
 @pytest.mark.parametrize(
