@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tracking.answers.response import LLMResponse
 from tracking.errors import LedgerError, RefusedCallsError
 from tracking.interrupts import raise_interrupt_behind
 from tracking.rows.options import CallOptions
@@ -14,12 +15,14 @@ WRITE_BYTES = 8 * 1024 * 1024
 """How much is held back at most before it is written."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GivenCall:
     """One call as it was given: `record()`'s required arguments by name, and the others."""
 
     arguments: dict[str, object]
     options: CallOptions
+    response: LLMResponse | None = None
+    """The answer, once it was read: a stream cannot be read again."""
 
 
 @dataclass(frozen=True, slots=True)

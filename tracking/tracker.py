@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Unpack, cast
 
@@ -16,6 +16,7 @@ from tracking.errors import ArgumentError, CostTrackingError, LedgerError, Unkno
 from tracking.home import Home
 from tracking.interrupts import interrupt_behind, raise_interrupt_behind
 from tracking.journal.kept_parts import attribution_part
+from tracking.journal.kept_response import estimated_usd, read_response, with_prompt
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.loading import load
@@ -216,6 +217,7 @@ class CostTracker:
         response = arguments["llm_response"]
         if not isinstance(response, LLMResponse):
             response = LLMResponse.from_provider(response, options.get("provider"), options.get("model"))
+        call.response = response
         user, trackable = arguments["user"], arguments["trackable"]
         occurred_at = instant_of_call(options.get("occurred_at"))
         attribution = attribution_of(user, trackable, options)
@@ -244,7 +246,14 @@ class CostTracker:
         try:
             given = {name: value for name, value in call.options.items() if value is not None}
             attribution = attribution_part(call.arguments, cast(CallOptions, {**current_attribution(), **given}))
-            return self._quarantine.keep(_told(error), call.arguments["llm_response"], attribution)
+            answer = call.arguments["llm_response"]
+            response = call.response or read_response(answer, attribution.get("provider"), attribution.get("model"))
+            if response is not None:
+                response = with_prompt(response, call.arguments["prompt"])
+            occurred_at = call.options.get("occurred_at") if attribution["occurred_at"] else None
+            at = instant_of_call(occurred_at) if occurred_at is None or occurred_at.tzinfo else datetime.now(UTC)
+            usd = estimated_usd(self._calculator, response, at, attribution.get("tenant"))
+            return self._quarantine.keep(_told(error), answer, attribution, response, usd)
         except Exception as failure:
             raise_interrupt_behind(failure)
             return f"nowhere ({_told(failure)})"

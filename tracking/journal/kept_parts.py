@@ -58,7 +58,7 @@ def answer_part(answer: object, provider: str | None = None, model: str | None =
     """
     try:
         if isinstance(answer, LLMResponse):
-            return _of_response(answer)
+            return response_part(answer)
         fields = fields_of(answer) or {}
         usage = {name: part for name in USAGE if (part := _counts(fields.get(name))) is not None}
         facts = {name: fact for name in FACTS if (fact := _fact(fields.get(name))) is not None}
@@ -72,7 +72,7 @@ def answer_part(answer: object, provider: str | None = None, model: str | None =
 def _elsewhere(answer: object, provider: str | None, model: str | None) -> dict[str, Any] | None:
     """Of an answer within something else, or as another library has it."""
     try:
-        return None if stream_of(answer) else _of_response(LLMResponse.from_provider(answer, provider, model))
+        return None if stream_of(answer) else response_part(LLMResponse.from_provider(answer, provider, model))
     except CostTrackingError:
         return None
 
@@ -108,7 +108,8 @@ def reason_part(error: BaseException, said: object = None) -> str:
     return QUOTED.sub(shown, reason)
 
 
-def _of_response(response: LLMResponse) -> dict[str, Any]:
+def response_part(response: LLMResponse) -> dict[str, Any]:
+    """An answer that was read: all its price depends on and what it is known by. `kept_response` makes it anew."""
     counts = {name: count for name, count in response.usage.token_counts().items() if count is not None}
     usage = counts | {name: str(value) for name, value in response.usage.other_units.items()}
     part = {"provider": _word(response.provider), "model": _word(response.model), "id": _token(response.id)}
@@ -123,6 +124,8 @@ def _of_response(response: LLMResponse) -> dict[str, Any]:
         "provider_cost": None if response.provider_cost is None else f"{response.provider_cost:f}",
         "estimated": response.estimated or None,
         "price_context": {term: _token(value) for term, value in response.price_context.items()} or None,
+        "assumptions": [{word: _concern(value) for word, value in each.items()} for each in response.assumptions]
+        or None,
     }
     return part | {"usage": usage} | {name: value for name, value in more.items() if value is not None}
 
@@ -164,6 +167,11 @@ def _fact(value: object) -> Any:
 
 def _token(text: str | None) -> str | None:
     return text if text is not None and TOKEN.fullmatch(text) else None
+
+
+def _concern(value: object) -> Any:
+    """What an assumption is about: a number, a word, or some of them by name."""
+    return known if (known := _fact(value)) is not None else _counts(value)
 
 
 def _word(text: str | None) -> str | None:

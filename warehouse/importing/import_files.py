@@ -149,12 +149,13 @@ def _import_file(
         for call in importer.calls(file):
             report.lines += 1
             digest = hashlib.sha256(call.content).hexdigest()
+            key = call.event or source.key(digest)
             try:
-                record = tracker.record(**arguments_of(call, defaults, modified, call.event or source.key(digest)))
+                record = tracker.record(**arguments_of(call, defaults, modified, key))
             except (LedgerError, OSError):
                 raise  # not the line's fault
             except Exception as error:  # whatever it holds, it stops no other line
-                place = {"source": source.label, "line": call.line, "sha256": digest}
+                place = {"source": source.label, "line": call.line, "sha256": digest, "idempotency_key": key}
                 reason = quarantine.refuse(place, call.fields, printable_error(error), defaults, modified)
                 report.refusals.append(Refusal(source.label, call.line, reason))
             else:

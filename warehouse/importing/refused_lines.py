@@ -8,17 +8,20 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
-from tracking import ArgumentError
+from tracking import ArgumentError, CostCalculator, LLMResponse
 from tracking.durable_files import replace_file
 from tracking.home import Home
 from tracking.journal.kept_parts import USAGE, answer_part, attribution_part, reason_part
-from tracking.journal.quarantine import Quarantine
+from tracking.journal.kept_response import estimated_usd, read_response
+from tracking.journal.quarantine import Quarantine, counted
+from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.rows.options import CallOptions
-from warehouse.importing.calls import FIELDS, Defaults, instant_of, trackable_of
+from warehouse.importing.calls import FIELDS, OPTIONS, Defaults, instant_of, trackable_of
 from warehouse.ledger.unreadable_lines import without_raw
 
 
@@ -33,11 +36,20 @@ class RefusedLines(Quarantine):
         kept = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
         entries = [without_raw(json.loads(entry)) for entry in kept]
         self._entries = {(entry["line"], entry["sha256"]): entry for entry in entries}
-        self._refused: object = None
+        self._calculator: CostCalculator | None = None
+        self._prices_toml = home.prices_toml
+        self._refused: tuple[object, LLMResponse | None, Decimal | None] | None = None
 
-    def keep(self, reason: BaseException, answer: object, attribution: Mapping[str, Any]) -> Path:
+    def keep(
+        self,
+        reason: BaseException,
+        answer: object,
+        attribution: Mapping[str, Any],
+        response: LLMResponse | None = None,
+        estimated_usd: Decimal | None = None,
+    ) -> Path:
         """What the tracker refused, its answer read already. `refuse` says which line it was."""
-        self._refused = answer
+        self._refused = (answer, response, estimated_usd)
         return self.file
 
     def refuse(
@@ -49,11 +61,37 @@ class RefusedLines(Quarantine):
         modified: datetime,
     ) -> str:
         """Keep what may be kept of a line; returns why it was refused, in words that hold nothing of it either."""
-        entry = {"error": type(error).__name__, "reason": reason_part(error, said)}
+        entry: dict[str, Any] = {"error": type(error).__name__, "reason": reason_part(error, said)}
         entry |= _attribution(said, defaults, modified)
-        answer, self._refused = answer_part(self._refused) or _answer(said, entry), None
-        self._entries[place["line"], place["sha256"]] = {**place, **entry, "answer": answer}
+        answer, response, usd = self._refused or (None, None, None)
+        part, self._refused = answer_part(answer), None
+        if part is None:
+            candidate, part = _answer(said, entry)
+            response = read_response(candidate, entry.get("provider"), entry.get("model"))
+            usd = self._estimated(response, entry)
+        identity = hashlib.sha256(json.dumps([self.file.name, place["line"], place["sha256"]]).encode()).hexdigest()[
+            :32
+        ]
+        for name in ("provider", "model"):
+            entry[name] = entry.get(name) or getattr(response, name, None)
+        known = self._entries.get((place["line"], place["sha256"]), {})
+        self._entries[place["line"], place["sha256"]] = {
+            "id": identity,
+            **place,
+            **entry,
+            "answer": part,
+            **counted(response, usd),
+            "refused_at": known.get("refused_at") or datetime.now(UTC).isoformat(),
+        }
         return entry["reason"]
+
+    def _estimated(self, response: LLMResponse | None, entry: Mapping[str, Any]) -> Decimal | None:
+        if self._calculator is None:
+            self._calculator = CostCalculator(PriceOverrides.load(self._prices_toml))
+        at = datetime.fromisoformat(entry["occurred_at"])
+        return estimated_usd(
+            self._calculator, response, at if at.tzinfo else at.replace(tzinfo=UTC), entry.get("tenant")
+        )
 
     def forget(self, number: int, digest: str) -> None:
         self._entries.pop((number, digest), None)
@@ -76,7 +114,9 @@ def _given(said: Mapping[str, Any], defaults: Defaults) -> dict[str, object]:
 
 
 def _attribution(said: Mapping[str, Any], defaults: Defaults, modified: datetime) -> dict[str, Any]:
-    options: dict[str, Any] = {name: said.get(name) for name in ("tenant", "tags")}
+    options: dict[str, Any] = {name: said.get(name) for name in OPTIONS}
+    with suppress(ArgumentError):
+        options["trackable_parent"] = trackable_of(said.get("trackable_parent"))
     options |= {name: said.get(name) or getattr(defaults, name) for name in ("provider", "model")}
     occurred_at: datetime | None = None
     with suppress(ArgumentError):
@@ -85,15 +125,17 @@ def _attribution(said: Mapping[str, Any], defaults: Defaults, modified: datetime
     return attribution_part(_given(said, defaults), cast(CallOptions, options))
 
 
-def _answer(said: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the call used, under whatever name its answer stands; the line may be the answer itself."""
+def _answer(said: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[object, dict[str, Any] | None]:
+    """The answer, under whatever name it stands, and what of it may be kept; the line may be the answer itself."""
     elsewhere = [value for name, value in said.items() if name == "response" or name not in FIELDS]
     listed = [item for value in elsewhere if isinstance(value, list) for item in cast("list[object]", value)]
-    parts = [
-        part
-        for candidate in (*elsewhere, *listed, dict(said))
-        if isinstance(candidate, dict)
-        and (part := answer_part(cast("object", candidate), entry.get("provider"), entry.get("model")))
+    candidates: tuple[object, ...] = (*elsewhere, *listed, dict(said))
+    parts: list[tuple[object, dict[str, Any]]] = [
+        (candidate, part)
+        for candidate in candidates
+        if isinstance(candidate, dict | LLMResponse)
+        and (part := answer_part(cast(object, candidate), entry.get("provider"), entry.get("model")))
         and (candidate is said.get("response") or not part.keys().isdisjoint(USAGE))
     ]
-    return next((part for part in parts if not part.keys().isdisjoint(USAGE)), next(iter(parts), None))
+    used = [each for each in parts if not each[1].keys().isdisjoint(USAGE)]
+    return next(iter([*used, *parts]), (None, None))
