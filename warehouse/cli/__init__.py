@@ -9,7 +9,20 @@ from pydantic import ValidationError
 
 from tracking.errors import CostTrackingError
 from warehouse.building.dbt import BuildError
-from warehouse.cli import alerts, budgets, demo, integrity, ledger, maintenance, pages, prices, reports, tail, ui
+from warehouse.cli import (
+    alerts,
+    budgets,
+    demo,
+    integrity,
+    ledger,
+    maintenance,
+    pages,
+    prices,
+    quarantine,
+    reports,
+    tail,
+    ui,
+)
 from warehouse.cli.output import complain
 
 app = typer.Typer(
@@ -19,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (ledger, reports, pages, budgets, alerts, prices, maintenance, integrity, tail, demo, ui):
+for module in (ledger, reports, pages, budgets, alerts, prices, maintenance, integrity, quarantine, tail, demo, ui):
     module.register(app)
 
 

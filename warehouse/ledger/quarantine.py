@@ -32,12 +32,17 @@ def entries_of(file: Path) -> Iterator[tuple[int, QuarantinedLine | DamagedEntry
     """The entries of one file of the sealer's, each with the number of its line, from 1."""
     for number, text in enumerate(file.read_bytes().splitlines(keepends=True), 1):
         try:
-            yield number, _read_entry(text)
+            yield number, read_entry(text)
         except DamagedEntryError as error:
             yield number, error
 
 
-def _read_entry(text: bytes) -> QuarantinedLine:
+def read_entry(text: bytes) -> QuarantinedLine:
+    """The place of a damaged line, by its entry.
+
+    Raises:
+        DamagedEntryError: the entry is not as it was written.
+    """
     try:
         entry = cast("dict[str, Any]", json.loads(text))
         line = QuarantinedLine(entry["journal"], entry["offset"], entry["length"], entry["reason"])

@@ -1,0 +1,63 @@
+"""What refused calls stand at now: the application may have recorded one itself since it was refused."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from tracking.home import Home
+from tracking.rows.identity import event_key_of, record_id_of
+from warehouse.ledger.manifest import Manifest, Segment
+from warehouse.ledger.segments import scan
+from warehouse.quarantine.refused_calls import RefusedCall, State, refused_calls
+
+CLOCKS_APART = timedelta(days=1)
+"""By how much a call recorded again may lie before the one that was refused."""
+
+
+def standing_refusals(home: Home) -> list[RefusedCall]:
+    """Every refused call, those marked as recorded that the sealed ledger holds under the very same record.
+
+    Raises:
+        LedgerError: the home's manifest or `prices.toml` cannot be used.
+        OSError: a file of quarantine, or a segment, cannot be read.
+    """
+    calls = list(refused_calls(home))
+    waiting = [call for call in calls if call.state is State.WAITING]
+    records = {call.id: record for call in waiting if (record := record_id(call))}
+    if not records:
+        return calls
+    with Manifest(home) as manifest:
+        segments, superseded = manifest.segments(), manifest.superseded()
+    first = min(call.occurred_at for call in waiting)
+    known = _sealed(home, segments, first, set(records.values())) | superseded
+    seen: set[str] = set()
+    standing: list[RefusedCall] = []
+    for call in calls:
+        record = records.get(call.id)
+        state = State.RECORDED if record in known else State.REPEATED if record in seen else call.state
+        if record is not None:
+            seen.add(record)
+        standing.append(call if state is call.state else replace(call, state=state))
+    return standing
+
+
+def record_id(call: RefusedCall) -> str | None:
+    """The record that the call makes wherever it is recorded; `None` where nothing says which event it was."""
+    if isinstance(known := call.entry.get("columns", {}).get("record_id"), str):
+        return known
+    if call.response is None:
+        return None
+    event_key = event_key_of(call.response, call.entry.get("idempotency_key"))
+    if event_key is None:
+        return None
+    usage = call.response.usage
+    return record_id_of(event_key, usage, usage.other_units_json(), call.entry.get("status") or call.response.status)
+
+
+def _sealed(home: Home, segments: Iterable[Segment], first: datetime, records: set[str]) -> set[str]:
+    earliest = (first - CLOCKS_APART).date()
+    files = [home.usage / each.file for each in segments if each.row_count and each.usage_date >= earliest]
+    rows = scan(files).select("record_id").filter(pl.col("record_id").is_in(list(records)))
+    return set(rows.collect()["record_id"])
