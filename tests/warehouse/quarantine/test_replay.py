@@ -144,7 +144,7 @@ def test_it_may_be_recorded_between_the_listing_and_the_replay(home: Path) -> No
     with CostTracker(home) as tracker:
         tracker.record(**arguments(1, user="teacher-9"))
     replay(Home(home), EVERY, USER)
-    assert [row["user_id"] for row in rows(home)] == ["teacher-1", "teacher-9"]
+    assert [row["occurred_at"] for row in rows(home)] == [FIRST, FIRST + timedelta(minutes=1)]
     assert states(home) == {"replayed": 1}
 
 
