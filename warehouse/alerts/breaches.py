@@ -1,4 +1,4 @@
-"""What the published reports warn of: budgets near or over their limit, unusual costs, invoices that disagree.
+"""What the published reports warn of: budgets near or over their limit, unusual costs, invoices that disagree, clocks.
 
 A breach names a budget, a model or an assignment, never a user: what is sent cannot be erased any more.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from tracking.home import Home
+from warehouse.ledger.days import today_of
 from warehouse.published.read import open_warehouse
 
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     BUDGET = "budget"
     ANOMALY = "anomaly"
     INVOICE = "invoice"
+    CLOCK = "clock"
     RUN = "run"
 
 
@@ -44,7 +46,7 @@ class Breach:
 
 
 RECENT = "interval 7 days"
-"""How far back a breach is still news, counted from the last day of the ledger."""
+"""How far back a breach is still news, counted from the last day of the ledger that is not after today."""
 
 BUDGETS = f"""
 select budget_name, period, period_start, period_end, status, warn_percent, limit_usd, spent_usd, forecast_crossing_on
@@ -55,7 +57,9 @@ order by budget_name, period_start
 ANOMALIES = f"""
 select reporting_date, entity_type, entity_id, cost_usd, expected_usd, driver
 from cost_anomalies
-where score > 0 and reporting_date >= (select max(reporting_date) from cost_per_day) - {RECENT}
+where
+    score > 0
+    and reporting_date >= (select max(reporting_date) from cost_per_day where reporting_date <= $today) - {RECENT}
 order by reporting_date, entity_type, cost_usd desc
 """
 INVOICES = """
@@ -69,6 +73,12 @@ group by all
 having abs(sum(residual_usd)) > greatest(0.01, 0.01 * abs(coalesce(sum(invoiced_usd), 0)))
 order by provider, usage_month
 """
+CLOCKS = """
+select min(reporting_date) as first_date, max(reporting_date) as last_date, count(distinct reporting_date) as days
+from cost_per_day
+where reporting_date > $today
+having count(*) > 0
+"""
 
 
 def find_breaches(home: Home) -> list[Breach]:
@@ -79,22 +89,26 @@ def find_breaches(home: Home) -> list[Breach]:
     """
     if not home.warehouse_database.exists():
         return []
+    today = today_of(home)
     with open_warehouse(home) as connection:
         return [
             *(_budget(**row) for row in _rows(connection, "budget_status", BUDGETS)),
-            *(_anomaly(**row) for row in _rows(connection, "cost_anomalies", ANOMALIES)),
+            *(_anomaly(**row) for row in _rows(connection, "cost_anomalies", ANOMALIES, today=today)),
             *(_invoice(**row) for row in _rows(connection, "invoice_reconciliation", INVOICES)),
+            *(_clock(**row) for row in _rows(connection, "cost_per_day", CLOCKS, today=today)),
         ]
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, relation: str, query: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    connection: duckdb.DuckDBPyConnection, relation: str, query: str, **parameters: object
+) -> Iterator[dict[str, Any]]:
     """Nothing where the home was last built by models without that relation."""
     known = connection.execute(
         "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?", [relation]
     ).fetchone()
     if known is None:
         return
-    result = connection.execute(query)
+    result = connection.execute(query, parameters)
     names = [column[0] for column in result.description or ()]
     for row in result.fetchall():
         yield dict(zip(names, row, strict=True))
@@ -146,6 +160,17 @@ def _invoice(provider: str, usage_month: object, invoiced_usd: Decimal, residual
         severity=Severity.WARN,
         title=f"{provider} billed {_usd(abs(residual_usd))} {direction} than the ledger for {usage_month}",
         detail=f"billed {_usd(invoiced_usd)}; see invoice_reconciliation",
+    )
+
+
+def _clock(first_date: object, last_date: object, days: int) -> Breach:
+    dates = f"{first_date}" if days == 1 else f"{days:,} dates from {first_date} to {last_date}"
+    return Breach(
+        key=f"clock:{first_date}",
+        kind=Kind.CLOCK,
+        severity=Severity.WARN,
+        title=f"calls are dated {dates}, which is later than today",
+        detail="a clock is wrong; no budget counts them before their day; see freshness",
     )
 
 

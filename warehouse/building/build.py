@@ -7,7 +7,7 @@ from datetime import date
 
 import duckdb
 
-from tracking.errors import LedgerError
+from tracking.errors import ArgumentError, LedgerError
 from tracking.home import Home
 from warehouse.building.dbt import DbtReport, run_dbt
 from warehouse.building.publish import publish
@@ -16,6 +16,7 @@ from warehouse.building.tested import noting_tests
 from warehouse.building.up_to_date import inputs_of, is_published, note_published
 from warehouse.database import connect, database_files
 from warehouse.ledger.compact import compact_closed_days
+from warehouse.ledger.days import today_of
 from warehouse.ledger.tidy import tidy
 from warehouse.locks import building
 from warehouse.sealing.seal import SealReport, seal
@@ -34,27 +35,34 @@ class BuildReport:
     seconds: float
 
 
-def build(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> BuildReport:
+def build(
+    home: Home, *, full_refresh: bool = False, status_date: date | None = None, today: date | None = None
+) -> BuildReport:
     """Bring every report up to date with everything recorded so far; budgets stand as at the end of the `status_date`.
 
-    Where the reports are made from all that already, nothing is built, unless `full_refresh` asks for it.
+    Where the reports are made from all that already, nothing is built, unless `full_refresh` asks for it. `today` is
+    the clock's in the reporting time zone, unless it is given: rows dated later wait for their day.
 
     Raises:
+        ArgumentError: the status date is later than today.
         LedgerError: the home cannot be used.
         BuildError: a model or test failed; the published warehouse is what it was before.
     """
     started = time.monotonic()
+    latest = today or today_of(home)
+    if status_date is not None and status_date > latest:
+        raise ArgumentError("status_date", f"({status_date}) is later than today ({latest})")
     sealed = seal(home)
     compact_closed_days(home)
     with building(home):
         prepare(home)
         inputs = inputs_of(home, status_date)
         dbt = None
-        if full_refresh or not is_published(home, inputs):
+        if full_refresh or not is_published(home, inputs, latest):
             with noting_tests(home):
-                dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date)
+                dbt = run_dbt(home, full_refresh=full_refresh, status_date=status_date, today=today)
             publish(home)
-            note_published(home, inputs)
+            note_published(home, inputs, latest)
         tidy(home)
     return BuildReport(sealed, dbt, time.monotonic() - started)
 

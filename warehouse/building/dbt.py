@@ -71,13 +71,20 @@ def dbt_variables(settings: BookSettings) -> dict[str, object]:
     return {"reporting_timezone": settings.reporting_timezone} | settings.reports.given()
 
 
-def dbt_arguments(settings: BookSettings, *, full_refresh: bool = False, status_date: date | None = None) -> list[str]:
+def dbt_arguments(
+    settings: BookSettings,
+    *,
+    full_refresh: bool = False,
+    status_date: date | None = None,
+    today: date | None = None,
+) -> list[str]:
     """The arguments of the one dbt command a build consists of.
 
     Unit tests are left out: they test the models' code, not the data, and are run where the code is tested. Exposures
     are nothing to build.
     """
-    variables = dbt_variables(settings) | ({"status_date": status_date.isoformat()} if status_date else {})
+    dates = {"status_date": status_date, "today": today}
+    variables = dbt_variables(settings) | {name: day.isoformat() for name, day in dates.items() if day}
     arguments = ["build", "--exclude-resource-type", "unit_test", "exposure", "--vars", json.dumps(variables)]
     return [*arguments, "--full-refresh", "--no-partial-parse"] if full_refresh else arguments
 
@@ -144,15 +151,19 @@ def stopped(completed: "subprocess.CompletedProcess[str]") -> BuildError:
     return BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
 
 
-def run_dbt(home: Home, *, full_refresh: bool = False, status_date: date | None = None) -> DbtReport:
+def run_dbt(
+    home: Home, *, full_refresh: bool = False, status_date: date | None = None, today: date | None = None
+) -> DbtReport:
     """Build and test every model: the changed days, or all of them where the models themselves changed.
+
+    `today` is the engine's to know, unless it is given.
 
     Raises:
         BuildError: a model or test failed, or dbt itself; each is named.
     """
     models = project_hash()
     full_refresh = full_refresh or models_changed(home)
-    report = _run(home, dbt_arguments(home.settings(), full_refresh=full_refresh, status_date=status_date))
+    report = _run(home, dbt_arguments(home.settings(), full_refresh=full_refresh, status_date=status_date, today=today))
     note_models_built(home, models)
     return report
 

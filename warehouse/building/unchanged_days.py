@@ -1,6 +1,6 @@
 """Whether a day whose rows are what they were is reported as it was, by the two files alone."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import duckdb
 
@@ -35,10 +35,16 @@ def read_otherwise(home: Home) -> list[str]:
         ]
 
 
-def _changed_dates(connection: duckdb.DuckDBPyConnection) -> set[date]:
-    """A day of the ledger (UTC) falls on up to three dates of wherever the reports are read."""
+def _changed_dates(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """A day of the ledger (UTC) falls on up to three dates of wherever the reports are read.
+
+    As text: the day before the first of Python's calendar, or after its last, is a date to DuckDB.
+    """
     stale = stale_days(_fingerprints(connection, "published"), _fingerprints(connection, "built"))
-    return {day + timedelta(days=apart) for day in stale for apart in (-1, 0, 1)}
+    dates = connection.execute(
+        "select (unnest($days::date[]) + apart::int)::varchar from range(-1, 2) as days(apart)", {"days": list(stale)}
+    ).fetchall()
+    return {day for (day,) in dates}
 
 
 def _fingerprints(connection: duckdb.DuckDBPyConnection, database: str) -> dict[date, str]:
@@ -76,12 +82,12 @@ def _comparable_reports(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [report for (report,) in rows]
 
 
-def _different_dates(connection: duckdb.DuckDBPyConnection, report: str) -> list[date]:
+def _different_dates(connection: duckdb.DuckDBPyConnection, report: str) -> list[str]:
     """Dates on which the two have not the same rows, whatever their order."""
     digest = f"select {DATED}, count(*) as rows, sum(hash(each)) as digest"
     rows = connection.execute(
         f"""
-        select {DATED}
+        select {DATED}::varchar
         from ({digest} from built.main.{quoted(report)} as each group by all) as built
         full join ({digest} from published.main.{quoted(report)} as each group by all) as published using ({DATED})
         where (built.rows, built.digest) is distinct from (published.rows, published.digest)

@@ -1,6 +1,7 @@
 """Whether the published reports are made from all that a build would make them from: then it has nothing to do.
 
-What they were made from is noted in `build.duckdb`, which goes with it. Nothing here asks the clock, as no model does.
+What they were made from is noted in `build.duckdb`, which goes with it. Of the clock a report knows only which rows are
+dated later than today: another day makes it stale where such rows have had their day since.
 """
 
 import hashlib
@@ -42,22 +43,37 @@ def inputs_of(home: Home, status_date: date | None = None) -> str:
     return digest.hexdigest()
 
 
-def is_published(home: Home, inputs: str) -> bool:
-    """Whether the published file is there, and the one that was made from these inputs."""
+def is_published(home: Home, inputs: str, today: date) -> bool:
+    """Whether the published file is there, and the one that was made from these inputs, as it would be `today`."""
     with connect(home.build_database, read_only=True) as connection:
         try:
-            noted = connection.execute(f"select inputs, file from {NOTE}").fetchone()
-        except duckdb.CatalogException:
+            noted = connection.execute(f"select inputs, file, today from {NOTE}").fetchone()
+        except (duckdb.CatalogException, duckdb.BinderException):
             return False
-    return noted == (inputs, identity_of(home.warehouse_database))
+        return (
+            noted is not None
+            and noted[:2] == (inputs, identity_of(home.warehouse_database))
+            and not _has_rows_between(connection, noted[2], today)
+        )
 
 
-def note_published(home: Home, inputs: str) -> None:
-    """Remember that the published file was made from these inputs. Call it while holding the build lock."""
+def _has_rows_between(connection: duckdb.DuckDBPyConnection, noted: date, today: date) -> bool:
+    """Whether any row was dated later than today when the reports were made and is not now, or the reverse."""
+    if connection.execute("select 1 from duckdb_tables() where table_name = 'int_cost_daily'").fetchone() is None:
+        return False
+    found = connection.execute(
+        "select 1 from main.int_cost_daily where reporting_date > $1 and reporting_date <= $2 limit 1",
+        [min(noted, today), max(noted, today)],
+    )
+    return found.fetchone() is not None
+
+
+def note_published(home: Home, inputs: str, today: date) -> None:
+    """Remember that the published file was made `today` from these inputs. Call it while holding the build lock."""
     with connect(home.build_database) as connection:
         connection.execute(
-            f"create or replace table {NOTE} as select $1 as inputs, $2 as file",
-            [inputs, identity_of(home.warehouse_database)],
+            f"create or replace table {NOTE} as select $1 as inputs, $2 as file, $3::date as today",
+            [inputs, identity_of(home.warehouse_database), today],
         )
 
 

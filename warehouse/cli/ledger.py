@@ -14,6 +14,8 @@ from warehouse.importing.importer import ANSWERS, FORMATS, TABLE
 from warehouse.sealing.seal import SealReport, seal
 
 IMPORT_FORMATS = (ANSWERS, TABLE, *FORMATS)
+SHOWN = 10
+"""Refused lines, and reasons, that are named; the others are counted."""
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +23,7 @@ def register(app: typer.Typer) -> None:
         import_
     )
     app.command(name="seal", epilog="Example: llm-cost seal")(seal_)
-    app.command(name="build", epilog="Example: llm-cost build --status-date 2026-11-30")(build_)
+    app.command(name="build", epilog="Example: llm-cost build --status-date 2026-10-31")(build_)
 
 
 def import_(
@@ -45,7 +47,7 @@ def import_(
 ) -> None:
     """Record calls from logs and exports of other tools. Importing a file again adds nothing.
 
-    Unknown models are recorded unpriced. Refused lines are listed and kept in quarantine/; the exit code is then 1.
+    Unknown models are recorded unpriced. Refused lines are kept in quarantine/ and summed up; the exit code is then 1.
     """
     defaults = Defaults(user, trackable, request_type, provider, model)
     size = sum(file.stat().st_size for path in files for file in (path, *path.rglob("*.jsonl")) if file.is_file())
@@ -60,10 +62,23 @@ def import_(
         )
         for named, (stated, ours) in sorted(report.stated.items()):
             say(f"{named}: the files say {stated} USD, the ledger {ours} USD, {ours - stated:+} USD")
-    for refusal in report.refusals:
-        complain(f"{refusal.source} line {refusal.line} refused: {refusal.reason}")
+    _complain_of_refusals(report)
     if report.refusals:
         raise typer.Exit(1)
+
+
+def _complain_of_refusals(report: ImportReport) -> None:
+    """The first few, and where there are more how many were refused for which reason."""
+    for refusal in report.refusals[:SHOWN]:
+        complain(f"{refusal.source} line {refusal.line} refused: {refusal.reason}")
+    if len(report.refusals) <= SHOWN:
+        return
+    reasons = report.reasons()
+    complain(f"{len(report.refusals):,} lines were refused, all kept in quarantine/; by reason:")
+    for reason, count in reasons[:SHOWN]:
+        complain(f"{count:,} refused: {reason}")
+    if len(reasons) > SHOWN:
+        complain(f"{sum(count for _, count in reasons[SHOWN:]):,} refused for {len(reasons) - SHOWN:,} other reasons")
 
 
 def seal_(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -126,6 +141,7 @@ def _import_json(report: ImportReport) -> dict[str, object]:
         "recorded": report.recorded,
         "unpriced": report.unpriced,
         "refused": len(refusals),
+        "reasons": dict(report.reasons()),
         "refusals": refusals,
         "stated": {
             model: {"stated_usd": str(stated), "ledger_usd": str(ours)}

@@ -15,7 +15,9 @@ Row = dict[str, Any]
 LISTED = 12
 """Rows of a cut; the rest is one row more, so that each cut sums to the total."""
 MOST_COLUMNS = 100
-"""Of the chart: beyond so many days it shows weeks, then months."""
+"""Of the chart: beyond so many days it shows weeks, then months, and beyond as many years only those with calls."""
+EARLIEST = date(2000, 1, 1)
+"""Earlier days are of clocks that were never set: they are shown where they are asked for."""
 
 MEASURES = """
     coalesce(sum(requests), 0)::bigint as requests,
@@ -68,8 +70,10 @@ class Period:
         return "week" if self.days <= 7 * MOST_COLUMNS else "month"
 
     @property
-    def before(self) -> "Period":
-        """As many days, right before these."""
+    def before(self) -> "Period | None":
+        """As many days, right before these; `None` where the calendar does not reach back so far."""
+        if self.first.toordinal() <= self.days:
+            return None
         return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
 
 
@@ -202,27 +206,32 @@ QUALITY = """
             from late_rows
             where reporting_date between $first and $last
         ) as late,
+        (select coalesce(sum(requests), 0)::bigint from cost_per_day where reporting_date > $today) as later,
         (select max(last_recorded_at) from freshness) as last_recorded_at
 """
 
 
-def read_figures(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> Figures:
+def read_figures(
+    connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None, today: date = date.max
+) -> Figures:
     """The figures of a period of the published warehouse; without a bound from the first day on, or to the last.
+
+    Days after `today` and those of no clock that was ever set are in it only where they are asked for, or alone.
 
     Raises:
         ArgumentError: the period ends before it begins.
         LedgerError: no call was recorded in it.
     """
-    period = _period(connection, first, last)
-    reader = _Reader(connection, period)
+    period = _period(connection, first, last, today)
+    reader = _Reader(connection, period, today)
     total = reader.one(TOTAL)
     if not total["requests"]:
         raise LedgerError(f"no call was recorded from {period.first} to {period.last}")
-    before = _Reader(connection, period.before).one(TOTAL)
+    before = None if period.before is None else _Reader(connection, period.before, today).one(TOTAL)
     return Figures(
         period=period,
         total=total,
-        before=before if before["requests"] else None,
+        before=before if before is not None and before["requests"] else None,
         users=reader.one(USERS)["users"],
         course=_without_gaps(reader.rows(COURSE.format(step=period.step)), period.step),
         cuts=[reader.cut(*parts) for parts in CUTS],
@@ -240,9 +249,9 @@ def read_figures(connection: duckdb.DuckDBPyConnection, first: date | None, last
 class _Reader:
     """Asks the published warehouse about one period."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, period: Period) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, period: Period, today: date) -> None:
         self._connection = connection
-        self._bounds = {"first": period.first, "last": period.last}
+        self._bounds = {"first": period.first, "last": period.last, "today": today}
 
     def rows(self, query: str) -> list[Row]:
         asked = {name: bound for name, bound in self._bounds.items() if f"${name}" in query}
@@ -260,25 +269,41 @@ class _Reader:
         return Cut(title, of, listed, others if others["things"] else None)
 
 
-def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> Period:
-    recorded = connection.execute("select min(reporting_date), max(reporting_date) from cost_per_day").fetchall()[0]
-    if recorded[0] is None:
+def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None, today: date) -> Period:
+    recorded = _recorded(connection, EARLIEST, today) or _recorded(connection, date.min, date.max)
+    if recorded is None:
         raise LedgerError("no call was recorded yet")
-    period = Period(first or recorded[0], last or max(recorded[1], first or recorded[1]))
+    if first is not None and first > recorded.last:
+        recorded = _recorded(connection, first, date.max) or Period(first, first)
+    period = Period(first or recorded.first, last or recorded.last)
     if period.last < period.first:
         raise ArgumentError("--to", f"({period.last}) is before --from ({period.first})")
     return period
 
 
+def _recorded(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> Period | None:
+    """From the first day with calls to the last one, of so many."""
+    found = connection.execute(
+        f"select min(reporting_date), max(reporting_date) from cost_per_day where {IN_PERIOD}",
+        {"first": first, "last": last},
+    ).fetchall()[0]
+    return Period(*found) if found[0] is not None else None
+
+
 def _without_gaps(course: list[Row], step: str) -> list[Row]:
-    """A day on which nothing was recorded is a column too."""
-    by_start = {row["start"]: row for row in course}
-    start, last = course[0]["start"], course[-1]["start"]
-    whole: list[Row] = []
-    while start <= last:
-        whole.append(by_start.get(start) or {"start": start, "requests": 0, "cost_usd": Decimal(0)})
-        if step == "month":
-            start = (start + timedelta(days=31)).replace(day=1)
-        else:
-            start += timedelta(days=7 if step == "week" else 1)
+    """A day on which nothing was recorded is a column too, unless that would make a chart of years."""
+    first, last = course[0]["start"], course[-1]["start"]
+    if (last - first).days > MOST_COLUMNS * 366:
+        return course
+    whole = course[:1]
+    for row in course[1:]:
+        while (start := _following(whole[-1]["start"], step)) < row["start"]:
+            whole.append({"start": start, "requests": 0, "cost_usd": Decimal(0)})
+        whole.append(row)
     return whole
+
+
+def _following(start: date, step: str) -> date:
+    if step == "month":
+        return (start + timedelta(days=31)).replace(day=1)
+    return start + timedelta(days=7 if step == "week" else 1)

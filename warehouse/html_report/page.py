@@ -16,6 +16,7 @@ from tracking.home import Home
 from warehouse.html_report import words
 from warehouse.html_report.chart import column_chart
 from warehouse.html_report.figures import Figures, read_figures
+from warehouse.ledger.days import today_of
 from warehouse.published.named_files import writing
 from warehouse.published.read import open_warehouse
 
@@ -31,7 +32,7 @@ def write_report(home: Home, path: Path, first: date | None = None, last: date |
     """
     try:
         with open_warehouse(home) as connection:
-            figures = read_figures(connection, first, last)
+            figures = read_figures(connection, first, last, today_of(home))
         content = rendered(figures, home.settings().reporting_timezone)
     except (duckdb.CatalogException, duckdb.BinderException, UndefinedError) as error:
         raise LedgerError(f"{home.warehouse_database} is of another version; `llm-cost build` renews it") from error

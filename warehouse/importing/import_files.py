@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from warehouse.importing.importer import Importer, Importers
 from warehouse.importing.refused_lines import RefusedLines
 
 NOTHING = (Decimal(0), Decimal(0))
+VALUES = re.compile(r"""'[^']*'|"[^"]*"|\([^()]*\)|\d+(?:\.\d+)?""")
+"""Where a reason speaks of one line alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class ImportReport:
     unpriced: int = 0
     refusals: list[Refusal] = field(default_factory=list[Refusal])
     stated: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict[str, tuple[Decimal, Decimal]])
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Of how many lines each reason was given, without their own values, the most frequent first."""
+        return Counter(VALUES.sub("…", refusal.reason) for refusal in self.refusals).most_common()
 
     def add(self, record: LLMUsageRecord) -> None:
         self.recorded += 1

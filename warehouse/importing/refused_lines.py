@@ -33,12 +33,23 @@ class RefusedLines(Quarantine):
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", source)[:80]
         digest = hashlib.sha256(source.encode()).hexdigest()[:8]
         self.file = home.quarantine / f"import-{name}-{digest}.jsonl"
-        kept = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
-        entries = [without_raw(json.loads(entry)) for entry in kept]
-        self._entries = {(entry["line"], entry["sha256"]): entry for entry in entries}
+        self._entries: dict[tuple[int, str | None], dict[str, Any]] = {}
+        self._unreadable: list[str] = []
+        for text in self.file.read_text(encoding="utf-8", errors="replace").split("\n") if self.file.exists() else ():
+            self._take(text)
         self._calculator: CostCalculator | None = None
         self._prices_toml = home.prices_toml
         self._refused: tuple[object, LLMResponse | None, Decimal | None] | None = None
+
+    def _take(self, text: str) -> None:
+        """What an earlier import kept. What cannot be read stays as it is: it stops no import."""
+        if not text.strip():
+            return
+        try:
+            entry = without_raw(json.loads(text))
+            self._entries[entry["line"], entry["sha256"]] = entry
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self._unreadable.append(text)
 
     def keep(
         self,
@@ -97,9 +108,10 @@ class RefusedLines(Quarantine):
         self._entries.pop((number, digest), None)
 
     def write(self) -> None:
-        if self._entries:
-            entries = sorted(self._entries.values(), key=lambda entry: (entry["line"], entry["sha256"] or ""))
-            replace_file(self.file, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+        entries = sorted(self._entries.values(), key=lambda entry: (entry["line"], entry["sha256"] or ""))
+        lines = [*self._unreadable, *map(json.dumps, entries)]
+        if lines:
+            replace_file(self.file, "".join(f"{line}\n" for line in lines).encode())
         else:
             self.file.unlink(missing_ok=True)
 

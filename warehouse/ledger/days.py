@@ -4,8 +4,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, localcontext
+from zoneinfo import ZoneInfo
 
 from tracking.home import Home
 from tracking.money import EXACT
@@ -35,6 +36,11 @@ def sealed_days(home: Home) -> dict[date, SealedDay]:
     """Every day that has rows, in order, as the manifest says now."""
     with Manifest(home) as manifest:
         return days_of(manifest.segments(), home.settings().reporting_timezone)
+
+
+def today_of(home: Home) -> date:
+    """The date it is now where the reports are read. Rows dated later are of a wrong clock."""
+    return datetime.now(ZoneInfo(home.settings().reporting_timezone)).date()
 
 
 def days_of(segments: Iterable[Segment], reporting_timezone: str) -> dict[date, SealedDay]:

@@ -6,7 +6,7 @@ without changing what it was before.
 
 import tomllib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -21,6 +21,8 @@ from warehouse.database import create_table
 
 PLACES = 12
 LARGEST = Decimal(10) ** 15
+LONGEST_TERM = timedelta(days=3660)
+"""Every day of a term that is to come has its forecast."""
 BUDGETS = {
     "entry_number": "BIGINT",
     "name": "VARCHAR",
@@ -49,11 +51,11 @@ def usd(value: object) -> Decimal:
         raise ValueError("is not a number") from None
     if not amount.is_finite():
         raise ValueError("is not finite")
+    if amount.copy_abs() >= LARGEST:
+        raise ValueError("is too large")
     exponent = amount.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > PLACES and amount % Decimal("1e-12"):
         raise ValueError(f"has more than {PLACES} decimal places")
-    if abs(amount) >= LARGEST:
-        raise ValueError("is too large")
     return amount
 
 
@@ -114,6 +116,8 @@ class Budget(BaseModel):
             raise ValueError(f"{'from' if self.first is None else 'to'} is missing for period term")
         if self.first and self.end and self.first >= self.end:
             raise ValueError(f"from ({self.first}) is not before to ({self.end})")
+        if self.period == "term" and self.first and self.end and self.end - self.first > LONGEST_TERM:
+            raise ValueError(f"from ({self.first}) to ({self.end}) is a term of more than {LONGEST_TERM.days:,} days")
         return self
 
     @property
@@ -148,8 +152,10 @@ def load_budgets(path: Path) -> list[Budget]:
         content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except FileNotFoundError:
         return []
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise LedgerError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError:
+        raise LedgerError(f"{path} is not valid TOML: nested too deeply") from None
     except OSError as error:
         raise LedgerError(f"{path} cannot be read: {error.strerror}") from error
     unknown = content.keys() - {"budget"}

@@ -81,6 +81,8 @@ def read_invoice(path: Path) -> Invoice:
         raise LedgerError(f"{path}: {field}: {reason}") from None
     except ValueError as error:
         raise LedgerError(f"{path}: {error}") from None
+    except ArithmeticError as error:
+        raise LedgerError(f"{path}: a number or an instant in it is out of range: {error}") from None
     except RecursionError:
         raise LedgerError(f"{path} is nested too deeply to be an invoice") from None
 
@@ -93,7 +95,7 @@ def _amount(value: object, per_usd: int = 1) -> Amount:
         written = Decimal(value)
     except ArithmeticError:
         raise ValueError(f"amount ({value!r}) is not a number") from None
-    if not written.is_finite() or abs(written) >= LARGEST:
+    if not written.is_finite() or written.copy_abs() >= LARGEST:
         raise ValueError(f"amount ({value}) is not finite or too large")
     exponent = max(-20, min(20, cast(int, written.as_tuple().exponent)))  # beyond that it makes no difference here
     half_a_digit = Decimal(5).scaleb(exponent - 1)
@@ -138,7 +140,14 @@ def _cents(value: object) -> Amount:
     return _amount(value, per_usd=100)
 
 
+def _text(value: object) -> object:
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"({value!r}) holds half of a surrogate pair, which is no character")
+    return value
+
+
 Usd = Annotated[str, BeforeValidator(_usd)]
+Text = Annotated[str, BeforeValidator(_text)]
 
 
 class _OpenAIAmount(BaseModel, arbitrary_types_allowed=True):
@@ -148,7 +157,7 @@ class _OpenAIAmount(BaseModel, arbitrary_types_allowed=True):
 
 class _OpenAIResult(BaseModel):
     amount: _OpenAIAmount
-    line_item: str | None = None
+    line_item: Text | None = None
     quantity: Annotated[Decimal, Field(gt=-MOST_TOKENS, lt=MOST_TOKENS)] | None = None
 
     @property
@@ -176,8 +185,8 @@ class _OpenAIPage(BaseModel):
 class _AnthropicResult(BaseModel, arbitrary_types_allowed=True):
     amount: Annotated[Amount, BeforeValidator(_cents)]
     currency: Usd
-    named_model: Annotated[str | None, Field(alias="model")] = None
-    description: str | None = None
+    named_model: Annotated[Text | None, Field(alias="model")] = None
+    description: Text | None = None
     tokens: None = None
     """A cost report counts none."""
 

@@ -1,14 +1,15 @@
 """What a day's calls would have cost otherwise: on another model, in a batch, without or with more caching, and at the
 rates of short inputs. Every call is priced anew by the calculator, exactly; nothing is estimated from totals."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import polars as pl
 
-from tracking import CostCalculator, LLMResponse, Usage
+from tracking import CostCalculator, CostTrackingError, LLMResponse, Usage
 from tracking.money import to_cost_usd
 from tracking.pricing.rate_card import RateCard
 from tracking.rows.prompt import PREFIX_CHARS
@@ -25,6 +26,9 @@ LEAST_CACHED = 1024
 
 LATER = timedelta(days=100 * 365)
 """So much later the last rates of the price list are in force, at the same time of day."""
+
+YEARS = (2, 9998 - 100)
+"""Of calls that are priced anew: they and the instants LATER are dates of Python's calendar in every time zone."""
 
 CALL = (
     *("provider", "model", "occurred_at", "service_tier", "price_context", "region", "tenant"),
@@ -49,12 +53,41 @@ COSTS = {
 
 
 def priced_calls(rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """The calls that have a cost, as their corrections leave them, in order of time."""
-    calls = standing_calls(rows).filter(pl.col("cost_usd").is_not_null())
+    """The calls that have a cost, as their corrections leave them, in order of time.
+
+    One that cannot be priced anew, because what it says of units or terms is unreadable or its year is no price's, is
+    left out: what the others would have cost does not wait for it.
+    """
+    calls = standing_calls(rows.filter(*_can_be_priced(rows))).filter(pl.col("cost_usd").is_not_null())
     return calls.with_columns(
         other_units=_told_once(calls["other_units"]),
         reporting_date=pl.col("occurred_at").dt.convert_time_zone(timezone).dt.date(),
     ).sort("occurred_at", "record_id")
+
+
+def _can_be_priced(rows: pl.DataFrame) -> Iterator[pl.Series | pl.Expr]:
+    yield pl.col("occurred_at").dt.year().is_between(*YEARS)
+    for name, read in (("other_units", _units), ("price_context", context_from_json)):
+        texts = rows[name].drop_nulls().unique()
+        unreadable = [text for text in texts if not _is_read(read, text)]
+        if unreadable:
+            yield ~rows[name].is_in(unreadable).fill_null(False)
+
+
+def _units(text: str) -> str | None:
+    """The text itself, canonical; ValueError where a unit is counted by what is no number."""
+    units = units_from_json(text)
+    if any(type(count) not in (int, Decimal) for count in units.values()):
+        raise ValueError("a count is not a number")
+    return units_json(units)
+
+
+def _is_read(read: Callable[[str], object], text: str) -> bool:
+    try:
+        json.dumps(read(text), ensure_ascii=False).encode()
+    except (CostTrackingError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _told_once(other_units: pl.Series) -> pl.Series:

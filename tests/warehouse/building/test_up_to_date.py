@@ -16,6 +16,7 @@ from warehouse.building.rebuild import forget_days
 from warehouse.building.up_to_date import inputs_of, is_published, note_published
 from warehouse.sealing.seal import seal
 
+TODAY = date(2026, 11, 20)
 BUDGET = """
 [[budget]]
 name = "{name}"
@@ -48,12 +49,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def publish_as_it_is(home: Home) -> None:
     prepare(home)
-    note_published(home, inputs_of(home))
+    note_published(home, inputs_of(home), TODAY)
 
 
 def is_up_to_date(home: Home, as_of: date | None = None) -> bool:
     prepare(home)
-    return is_published(home, inputs_of(home, as_of))
+    return is_published(home, inputs_of(home, as_of), TODAY)
 
 
 def record_late_row(home: Home) -> None:

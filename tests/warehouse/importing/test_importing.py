@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import NOON, body, visible
+from typer.testing import CliRunner
 
 from tracking import ArgumentError, CostTracker, LedgerError
 from tracking.home import Home
 from tracking.journal.writer import JournalWriter
+from warehouse.cli import app
 from warehouse.importing.calls import Defaults, ImportFileError
 from warehouse.importing.import_files import ImportReport, import_files
 from warehouse.sealing.seal import seal
@@ -436,3 +438,54 @@ def test_whatever_a_line_holds_it_is_recorded_or_refused(
     report = imported(home, file)
     assert report.lines == 2
     assert len(sealed(home)) == report.recorded
+
+
+def test_a_line_nested_to_any_depth_stops_no_import_of_its_file(home: Path, lines: Path) -> None:
+    """A line nested 974 deep was kept in a way that no later import of the file could read."""
+    answer = json.dumps(body())
+    deep = [
+        line % nested
+        for depth in (*range(955, 1000, 4), 974, 100_000)
+        for nested in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth)
+        for line in (f'{{"provider":"openai","response":{answer},"tags":{{"x":%s}}}}', '{"response":%s}', "%s")
+    ]
+    write(lines, call(), *(line.encode() for line in deep))
+    first, second = imported(home, lines), imported(home, lines)
+    assert (first.lines, first.recorded, first.refusals) == (second.lines, second.recorded, second.refusals)
+    assert first.recorded
+    assert first.refusals
+
+
+def test_what_an_earlier_import_kept_and_nobody_can_read_stops_no_import(home: Path, lines: Path) -> None:
+    write(lines, b"no call")
+    imported(home, lines)
+    [file] = (home / "quarantine").iterdir()
+    unreadable = ["[" * 5000, '{"line": 1}', "no JSON", "[]"]
+    file.write_text("\n".join(unreadable) + "\n" + file.read_text())
+    imported(home, lines)
+    imported(home, write(lines, call()))
+    assert file.read_text().splitlines()[: len(unreadable)] == unreadable
+
+
+def test_many_refused_lines_are_summed_up(home: Path, lines: Path) -> None:
+    write(lines, *[call(user=[number]) for number in range(3)], *[call(users=1)] * 400, *[b"no call"] * 100)
+    arguments = [
+        "import",
+        str(lines),
+        "--home",
+        str(home),
+        "--trackable",
+        "Assignment:1",
+        "--request-type",
+        "generate_rubric",
+    ]
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "40"})
+    assert done.exit_code == 1
+    told = done.stderr.splitlines()
+    assert len(told) < 20
+    assert "calls.jsonl line 4 refused: unknown field 'users'" in told[3]
+    assert [line for line in told if "by reason" in line] == [
+        "llm-cost: 503 lines were refused, all kept in quarantine/; by reason:"
+    ]
+    assert "llm-cost: 400 refused: unknown field …" in told
+    assert sum(int(line.split()[1]) for line in told if line.split()[2] == "refused:") == 503

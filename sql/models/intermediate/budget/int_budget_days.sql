@@ -36,6 +36,7 @@ spans as (
         min(reporting_date) as first_date,
         {{ status_date() }} as status_date
     from daily
+    where {{ has_come('reporting_date') }}
 
 ),
 

@@ -12,6 +12,7 @@ spans as (
         {{ start_of('year', 'min(reporting_date)') }} as first_date,
         {{ date_after(start_of('year', 'max(reporting_date)'), 1, 'year') }} as end_date
     from daily
+    where {{ is_of_our_time('reporting_date') }}
     having count(*) > 0
 
 ),
@@ -29,6 +30,10 @@ dates as (
 
     select {{ date_after('first_date', 'day_number', 'day') }} as reporting_date
     from numbered
+    union all
+    select distinct reporting_date
+    from daily
+    where not ({{ is_of_our_time('reporting_date') }})
 
 ),
 

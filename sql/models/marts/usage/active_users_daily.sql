@@ -12,7 +12,7 @@ dates as (
 
 ),
 
--- Corrections alone are no activity.
+-- Corrections alone are no activity, and a wrong clock's day has no days before and after it.
 active_days as (
 
     select distinct
@@ -20,7 +20,7 @@ active_days as (
         tenant,
         reporting_date
     from daily
-    where requests > 0
+    where requests > 0 and {{ has_come('reporting_date') }}
 
 ),
 

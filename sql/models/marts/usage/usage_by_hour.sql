@@ -18,6 +18,19 @@ span as (
         min(reporting_date) as first_date,
         max(reporting_date) as last_date
     from hourly
+    where {{ has_come('reporting_date') }}
+
+),
+
+-- From the first to the last, and those of wrong clocks by themselves.
+covered as (
+
+    select reporting_date
+    from dates
+    inner join span on dates.reporting_date between span.first_date and span.last_date
+    union distinct
+    select reporting_date
+    from hourly
 
 ),
 
@@ -29,7 +42,7 @@ weekdays as (
         dates.weekday_name,
         {{ sum_count('1') }} as dates_covered
     from dates
-    inner join span on dates.reporting_date between span.first_date and span.last_date
+    inner join covered on dates.reporting_date = covered.reporting_date
     group by all
 
 ),
