@@ -25,7 +25,7 @@ span as (
 -- From the first to the last, and those of wrong clocks by themselves.
 covered as (
 
-    select reporting_date
+    select dates.reporting_date
     from dates
     inner join span on dates.reporting_date between span.first_date and span.last_date
     union distinct
