@@ -43,18 +43,19 @@ def set_mode(path: Path, mode: int | None = None) -> None:
 def create_file(path: Path, flags: int) -> int:
     """Open a new file, in its folder's mode from the first moment that it has this name; its descriptor."""
     mode = file_mode(path.parent)
-    if mode == PRIVATE_FILE:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, mode)
-    temporary = _beside(path)
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, mode)
+    # Only a group's has to have its mode before anybody can see it.
+    made = path if mode == PRIVATE_FILE else _beside(path)
+    descriptor = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, mode)
     try:
         os.fchmod(descriptor, mode)
-        os.link(temporary, path)
+        if made != path:
+            os.link(made, path)
     except BaseException:
         os.close(descriptor)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if made != path:
+            made.unlink(missing_ok=True)
     return descriptor
 
 

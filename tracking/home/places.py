@@ -43,8 +43,15 @@ class Home:
         return f"Home({str(self.root)!r})"
 
     def journals(self) -> list[Path]:
-        """Every journal there is now, by name."""
-        return sorted(self.journal.glob("*.log"))
+        """Every journal there is now, by name.
+
+        Raises:
+            LedgerError: the home is closed to this user.
+        """
+        try:
+            return sorted(self.journal.glob("*.log"))
+        except OSError as error:
+            raise LedgerError(f"home {self.root} cannot be read: {error.strerror or error}") from error
 
     def open(self) -> BookSettings:
         """Create what is missing, and return the books' settings.

@@ -15,6 +15,7 @@ PromptPolicy = Literal["store", "hash", "drop"]
 WITHHELD = object()
 """In place of a prompt: the call had one, but whoever records it was not given it. All its columns are NULL."""
 
+KEY_FILE = "prompt.key"
 PREFIX_CHARS = 4096
 """Providers cache prefixes from 1,024 tokens on, some 4,096 characters; a shorter prompt has no prefix hash."""
 
@@ -72,7 +73,7 @@ class PromptKeeper:
     """Applies one prompt policy with the key of one home."""
 
     def __init__(self, keys: Path, policy: PromptPolicy, redact: Callable[[str], str] | None, most_bytes: int) -> None:
-        self._key_file = keys / "prompt.key"
+        self._key_file = keys / KEY_FILE
         self._policy = policy
         self._redact = redact
         self._most_bytes = most_bytes

@@ -1,4 +1,4 @@
-"""Commands that write: import, seal, build."""
+"""Commands that write: init, import, seal, build."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tracking.errors import ArgumentError
+from tracking.home.sharing import group_of, share
 from warehouse.building.build import BuildReport, build
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, working
 from warehouse.importing.calls import Defaults
@@ -19,11 +21,36 @@ SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
+    app.command(name="init", epilog="Example: llm-cost init --group llm-cost --home /var/lib/llm-cost/ledger")(init)
     app.command(name="import", epilog="Example: llm-cost import calls.jsonl --user teacher-1 --trackable Assignment:1")(
         import_
     )
     app.command(name="seal", epilog="Example: llm-cost seal")(seal_)
     app.command(name="build", epilog="Example: llm-cost build --status-date 2026-10-31")(build_)
+
+
+def init(
+    name: Annotated[
+        str | None, typer.Argument(help="With --group: which, by name or number; this process's where none is named.")
+    ] = None,
+    group: Annotated[
+        bool, typer.Option("--group", help="Share the home: who is in the group records, reads and maintains it.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Make a home for a ledger, or share one that is there with a group. Recording makes one too: its owner's alone.
+
+    A group's members can read everything in its home, prompts too: see docs/security.md.
+    """
+    if name is not None and not group:
+        raise ArgumentError("NAME", f"({name!r}) is given without --group")
+    target = home_of(home)
+    target.open()
+    if group:
+        share(target, name)
+    shared_by = group_of(target)
+    whose = "its owner's alone" if shared_by is None else f"the group {shared_by}'s"
+    say(f"{target.root} is a ledger's home, {whose}")
 
 
 def import_(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tracking.durable_files import is_shared
 from tracking.home import Home
 from tracking.journal.writer import decode_line
 from warehouse.integrity.findings import Findings
@@ -15,7 +16,6 @@ from warehouse.ledger.tidy import stands_elsewhere
 from warehouse.sealing.id_runs import read_run
 from warehouse.sealing.lines import whole_lines
 
-OPEN_TO_OTHERS = 0o077
 READ_BYTES = 4 << 20
 
 
@@ -115,7 +115,12 @@ def verify_ids(home: Home, findings: Findings) -> None:
 
 
 def verify_modes(home: Home, findings: Findings) -> None:
-    """Check that nobody but the owner can read what the ledger wrote itself; a temporary file gets its mode last."""
+    """Check that nobody but the owner, or the group that shares the home, can read what the ledger wrote itself.
+
+    A temporary file gets its mode last.
+    """
+    shared = is_shared(home.root)
+    others, closed_to = (0o007, "others") if shared else (0o077, "group and others")
     folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.ids)
     below = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
     for path in (*folders, home.manifest, home.build_database, home.warehouse_database, *below):
@@ -123,8 +128,10 @@ def verify_modes(home: Home, findings: Findings) -> None:
             mode = path.stat().st_mode
         except FileNotFoundError:
             continue
-        if mode & OPEN_TO_OTHERS:
-            findings.problem(path, f"has mode {mode & 0o777:04o}, expected none for group and others")
+        if mode & others:
+            findings.problem(path, f"has mode {mode & 0o777:04o}, expected none for {closed_to}")
+        elif shared and not mode & 0o040:
+            findings.problem(path, f"has mode {mode & 0o777:04o}, which the group that shares the home cannot read")
 
 
 def note_leftovers(home: Home, manifest: Manifest, findings: Findings) -> None:

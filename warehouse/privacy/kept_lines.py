@@ -8,6 +8,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def change_entries(file: Path, change: Callable[[Entry], Entry]) -> int:
             pairs = zip(lines, changed, strict=True)
             replace_file(file, b"".join((line if new is None else new) + b"\n" for line, new in pairs))
     if count:
-        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        # Where it belongs to another member of the group that shares the home, it counts as kept since now.
+        with suppress(PermissionError):
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     return count
 
 
