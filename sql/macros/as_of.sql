@@ -65,16 +65,22 @@
 
 {% macro duckdb__create_as_of() -%}
     {% set query = namespace(sql=sql) %}
+    {% set as_of_names = {
+        'int_cost_daily': 'cost_daily',
+        'int_trackable_ancestors': 'trackable_ancestors',
+        'int_trackable_places': 'trackable_places',
+    } %}
     {% for parent in model.depends_on.nodes %}
         {% set name = parent.split('.')[-1] %}
-        {% if name == 'int_cost_daily' or name.startswith('cost_per_') %}
-            {% set as_of = 'cost_daily' if name == 'int_cost_daily' else name %}
+        {% if name in as_of_names or name.startswith('cost_per_') %}
+            {% set as_of = as_of_names.get(name, name) %}
             {% set query.sql = query.sql | replace(ref(name) | string, this.schema ~ '.' ~ as_of ~ '_as_of(instant)') %}
         {% endif %}
     {% endfor %}
     {% if query.sql != sql %}
-        create or replace macro {{ this.schema }}.{{ this.identifier }}_as_of(instant) as table ({{ query.sql }});
-        comment on macro table {{ this.schema }}.{{ this.identifier }}_as_of is
-            '{{ this.identifier }} as it was known at an instant: rows recorded later are left out.'
+        {% set as_of = as_of_names.get(this.identifier, this.identifier) %}
+        create or replace macro {{ this.schema }}.{{ as_of }}_as_of(instant) as table ({{ query.sql }});
+        comment on macro table {{ this.schema }}.{{ as_of }}_as_of is
+            '{{ as_of }} as it was known at an instant: rows recorded later are left out.'
     {% endif %}
 {%- endmacro %}

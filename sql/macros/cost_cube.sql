@@ -11,8 +11,8 @@
         trackable_id,
         trackable_parent_type,
         trackable_parent_id,
-        trackable_root_type,
-        trackable_root_id,
+        holder_type,
+        holder_id,
         request_type,
         llm,
         provider,
@@ -21,6 +21,7 @@
         status,
         day_fingerprint,
         count(*) as row_count,
+        max(occurred_at) as last_occurred_at,
         {{ sum_count("case when standing_pricing_status <> 'unpriced' then token_count end") }} as priced_token_count,
         {{ sum_measures() }}
     from {{ rows_relation }}

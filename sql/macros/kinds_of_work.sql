@@ -1,4 +1,4 @@
-{# Which calls grade and which write a rubric, and what belongs to an assignment. #}
+{# Which calls grade and which write a rubric. #}
 
 {% macro is_grading() -%}
     request_type in ({{ quoted_list(var('grading_request_types')) }})
@@ -12,10 +12,4 @@
 {% macro is_unit() -%}
     work_kind = 'grading' and trackable_type in ({{ quoted_list(var('submission_types')) }})
     or work_kind = 'rubric' and trackable_type in ({{ quoted_list(var('rubric_types')) }})
-{%- endmacro %}
-
-{# The assignment whose tree the rows are of, and its tenant: NULL is the remainder that belongs to no assignment. #}
-{% macro assignment_and_tenant() -%}
-    case when trackable_root_type = 'Assignment' then trackable_root_id end as assignment_id,
-    case when trackable_root_type = 'Assignment' then tenant end as assignment_tenant
 {%- endmacro %}

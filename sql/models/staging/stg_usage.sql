@@ -25,8 +25,8 @@ renamed as (
         trackable_id,
         trackable_parent_type,
         trackable_parent_id,
-        coalesce(trackable_parent_type, trackable_type) as trackable_root_type,
-        coalesce(trackable_parent_id, trackable_id) as trackable_root_id,
+        coalesce(trackable_parent_type, trackable_type) as holder_type,
+        coalesce(trackable_parent_id, trackable_id) as holder_id,
         request_type,
         tags,
 

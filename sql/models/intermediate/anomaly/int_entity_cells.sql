@@ -2,9 +2,7 @@
 
 {% set entities = {
     'user': ['user_id', 'tenant', 'cast(null as string)', 'true'],
-    'assignment': [
-        'trackable_root_id', 'tenant', 'cast(null as string)', "trackable_root_type = 'Assignment'"
-    ],
+    'assignment': ['assignment_id', 'tenant', 'cast(null as string)', 'assignment_id is not null'],
     'model': ['llm', 'cast(null as string)', 'provider', 'llm is not null'],
 } %}
 
@@ -13,6 +11,18 @@ with
 daily as (
 
     select * from {{ ref('int_cost_daily') }}
+
+),
+
+places as (
+
+    select * from {{ ref('int_trackable_places') }}
+
+),
+
+in_trees as (
+
+    {{ in_trees('daily') }}
 
 ),
 
@@ -31,7 +41,7 @@ daily as (
         {{ sum_count('requests - unpriced_requests') }} as requests,
         coalesce({{ sum_count('priced_token_count') }}, 0) as tokens,
         {{ sum_usd('cost_usd') }} as cost_usd
-    from daily
+    from in_trees
     where {{ condition }}
     group by all
     having {{ sum_usd('cost_usd') }} is not null

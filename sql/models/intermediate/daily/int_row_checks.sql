@@ -45,7 +45,7 @@ counted as (
         {{ sum_measures() }},
         {{ count_unless('user_id is not null and provider is not null and request_type is not null') }}
             as rows_without_user_provider_or_request_type,
-        {{ count_unless('trackable_root_type is not null and trackable_root_id is not null') }}
+        {{ count_unless('holder_type is not null and holder_id is not null') }}
             as rows_without_trackable,
         {{ count_unless('occurred_at is not null and recorded_at is not null') }} as rows_without_instants,
         {{ count_unless("charge_class in ('usage', 'correction')") }} as unknown_charge_classes,

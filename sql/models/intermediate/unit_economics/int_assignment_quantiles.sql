@@ -8,16 +8,29 @@ outcomes as (
 
 ),
 
+places as (
+
+    select * from {{ ref('int_trackable_places') }}
+
+),
+
+in_trees as (
+
+    {{ in_trees('outcomes', own_assignment_id='own_assignment_id') }}
+
+),
+
 buckets as (
 
     select
-        {{ assignment_and_tenant() }},
+        assignment_id,
+        assignment_tenant,
         case when status = 'ok' and {{ is_grading() }} then 'graded' else 'all' end as work_kind,
         bucket,
         {{ sum_count('requests') }} as requests,
         {{ sum_count('retry_requests') }} as retry_requests,
         {{ sum_count("case when status = 'partial' then requests else 0 end") }} as partial_requests
-    from outcomes
+    from in_trees
     group by all
 
 ),

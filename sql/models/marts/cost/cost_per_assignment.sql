@@ -1,8 +1,20 @@
 with
 
-trackables as (
+daily as (
 
-    select * from {{ ref('cost_per_trackable') }}
+    select * from {{ ref('int_cost_daily') }}
+
+),
+
+places as (
+
+    select * from {{ ref('int_trackable_places') }}
+
+),
+
+in_trees as (
+
+    {{ in_trees('daily') }}
 
 ),
 
@@ -13,26 +25,16 @@ assignments as (
 ),
 
 -- What belongs to no assignment keeps NULL here and ends up in one remainder row, so the rows still sum to the ledger.
-labelled as (
-
-    select
-        *,
-        case when trackable_type = 'Assignment' then trackable_id end as assignment_id,
-        case when trackable_type = 'Assignment' then tenant end as assignment_tenant
-    from trackables
-
-),
-
 named as (
 
     select
-        labelled.*,
+        in_trees.*,
         assignments.assignment_name
-    from labelled
+    from in_trees
     left join assignments
         on
-            labelled.assignment_id = assignments.assignment_id
-            and labelled.assignment_tenant is not distinct from assignments.tenant
+            in_trees.assignment_id = assignments.assignment_id
+            and in_trees.assignment_tenant is not distinct from assignments.tenant
 
 ),
 
@@ -42,8 +44,8 @@ aggregated as (
         assignment_id,
         assignment_tenant as tenant,
         assignment_name,
-        min(first_reporting_date) as first_reporting_date,
-        max(last_reporting_date) as last_reporting_date,
+        min(reporting_date) as first_reporting_date,
+        max(reporting_date) as last_reporting_date,
         {{ sum_measures() }}
     from named
     group by all

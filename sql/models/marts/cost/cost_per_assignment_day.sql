@@ -6,16 +6,19 @@ daily as (
 
 ),
 
--- What belongs to no assignment keeps NULL here, so the rows still sum to the ledger.
-labelled as (
+places as (
 
-    select
-        *,
-        case when trackable_root_type = 'Assignment' then trackable_root_id end as assignment_id
-    from daily
+    select * from {{ ref('int_trackable_places') }}
 
 ),
 
+in_trees as (
+
+    {{ in_trees('daily') }}
+
+),
+
+-- What belongs to no assignment keeps NULL here, so the rows still sum to the ledger.
 aggregated as (
 
     select
@@ -23,7 +26,7 @@ aggregated as (
         tenant,
         reporting_date,
         {{ sum_measures() }}
-    from labelled
+    from in_trees
     group by all
 
 )

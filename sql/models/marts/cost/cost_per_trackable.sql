@@ -6,6 +6,18 @@ daily as (
 
 ),
 
+places as (
+
+    select * from {{ ref('int_trackable_places') }}
+
+),
+
+in_trees as (
+
+    {{ in_trees('daily') }}
+
+),
+
 aggregated as (
 
     select
@@ -15,7 +27,7 @@ aggregated as (
         min(reporting_date) as first_reporting_date,
         max(reporting_date) as last_reporting_date,
         {{ sum_measures() }}
-    from daily
+    from in_trees
     group by all
 
 )

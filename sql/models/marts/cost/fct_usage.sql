@@ -27,8 +27,6 @@ selected as (
         trackable_id,
         trackable_parent_type,
         trackable_parent_id,
-        trackable_root_type,
-        trackable_root_id,
         request_type,
         tags,
 

@@ -6,6 +6,18 @@ daily as (
 
 ),
 
+places as (
+
+    select * from {{ ref('int_trackable_places') }}
+
+),
+
+in_trees as (
+
+    {{ in_trees('daily') }}
+
+),
+
 named as (
 
     select * from {{ ref('stg_assignments') }}
@@ -15,12 +27,12 @@ named as (
 in_ledger as (
 
     select
-        trackable_root_id as assignment_id,
+        assignment_id,
         tenant,
         min(reporting_date) as first_reporting_date,
         max(reporting_date) as last_reporting_date
-    from daily
-    where trackable_root_type = 'Assignment'
+    from in_trees
+    where assignment_id is not null
     group by all
 
 ),

@@ -6,6 +6,18 @@ daily as (
 
 ),
 
+places as (
+
+    select * from {{ ref('int_trackable_places') }}
+
+),
+
+in_trees as (
+
+    {{ in_trees('daily') }}
+
+),
+
 quantiles as (
 
     select * from {{ ref('int_assignment_quantiles') }}
@@ -23,7 +35,6 @@ labelled as (
 
     select
         *,
-        {{ assignment_and_tenant() }},
         case
             when {{ is_grading() }} then 'grading'
             when {{ is_rubric() }} then 'rubric'
@@ -31,7 +42,7 @@ labelled as (
         end as work_kind,
         requests - failed_requests as answered_requests,
         case when status = 'error' then 0 else requests - unpriced_requests end as priced_requests
-    from daily
+    from in_trees
 
 ),
 
