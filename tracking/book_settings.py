@@ -62,6 +62,8 @@ class BookSettings:
     format_version: int = FORMAT_VERSION
     reporting_timezone: str = "UTC"
     request_types: tuple[str, ...] = ()
+    locks_are_shared: bool = False
+    """Said of a file system that is not known for it: who opens the home sees the locks of everybody who does."""
     reports: ReportSettings = ReportSettings()
     retention: Retention = Retention()
 
@@ -88,6 +90,7 @@ def parse_book_settings(path: Path, text: str) -> BookSettings:
         version,
         _time_zone(path, content.get("reporting_timezone", "UTC")),
         _request_types(path, "request_types", content.get("request_types", [])),
+        _flag(path, "locks_are_shared", content.get("locks_are_shared", False)),
         ReportSettings(**_table(path, "reports", content.get("reports", {}), REPORTS)),
         Retention(**_table(path, "retention", content.get("retention", {}), RETENTION)),
     )
@@ -105,6 +108,12 @@ def _time_zone(path: Path, value: Any) -> str:
             path, "reporting_timezone", value, "expected an IANA time zone such as 'Europe/Berlin'"
         ) from None
     return value
+
+
+def _flag(path: Path, name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _refused(path, name, value, "expected true or false")
 
 
 def _request_types(path: Path, name: str, value: object) -> tuple[str, ...]:

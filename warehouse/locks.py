@@ -15,6 +15,7 @@ def _locked(home: Home, name: str) -> Generator[None, None, None]:
 
     What libraries and child processes write meanwhile has the home's modes.
     """
+    home.require_locks(home.settings())
     path = home.locks / f"{name}.lock"
     if not path.exists():
         create_exclusively(path, b"")

@@ -7,6 +7,7 @@ from pathlib import Path
 from tracking.book_settings import LEDGER_TOML, BookSettings, parse_book_settings
 from tracking.durable_files import PRIVATE_DIRECTORY, add_directory, create_exclusively, make_directory, sync_directory
 from tracking.errors import LedgerError
+from tracking.home.mounts import refuse_hidden_locks
 
 
 class Home:
@@ -59,7 +60,7 @@ class Home:
         A new home is its owner's alone (mode 0700); what is made in one follows the home's own mode.
 
         Raises:
-            LedgerError: the home cannot be written, or is from a newer version.
+            LedgerError: the home cannot be written, is from a newer version, or lies where locks may not be seen.
         """
         try:
             make_directory(self.root, PRIVATE_DIRECTORY)
@@ -79,6 +80,7 @@ class Home:
                 self.dbt,
             ):
                 add_directory(directory)
+            self.require_locks(settings)
             # Whoever made them: a journal's line is only as durable as the folder it is in.
             sync_directory(self.root)
         except OSError as error:
@@ -86,6 +88,11 @@ class Home:
         if not os.access(self.journal, os.W_OK | os.X_OK):
             raise LedgerError(f"home {self.root} is not writable")
         return settings
+
+    def require_locks(self, settings: BookSettings) -> None:
+        """Raise `LedgerError` where the home lies on a file system whose locks not everybody may see."""
+        if not settings.locks_are_shared:
+            refuse_hidden_locks(self.ledger_toml, self.journal, self.locks)
 
     def settings(self) -> BookSettings:
         """Read `ledger.toml`; `LedgerError` where it is absent, malformed or newer than this code."""

@@ -36,7 +36,8 @@ class OpenJournal:
 
     @classmethod
     def open(cls, path: Path) -> "OpenJournal":
-        descriptor = os.open(path, os.O_RDONLY)
+        # Over NFS only who may write to a file gets its exclusive lock: flock(2).
+        descriptor = os.open(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
