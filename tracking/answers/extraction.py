@@ -15,7 +15,6 @@ from tracking.answers.shapes.everyones import REPORTED_COSTS
 from tracking.answers.wrappers import unwrapped
 from tracking.errors import ResponseError, UsageError
 from tracking.interrupts import raise_interrupt_behind
-from tracking.terms import terms_of_tier
 from tracking.usage import as_quantity
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -50,10 +49,7 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
         own_provider = litellm.provider_of(answer, hidden)
     compiled = extractors_of(provider or own_provider or infer_provider(answer, model))
     own_model, usage, assumptions, table = compiled.read(answer, model)
-    tier, further, region = table.conditions(answer)
-    price_context = terms_of_tier(tier)
-    if further or terms:
-        price_context = {**price_context, **further, **terms}
+    tier, price_context, region = table.conditions(answer)
     read: dict[str, Any] = {
         "provider": compiled.provider,
         "model": model or (own_model if isinstance(own_model, str) and own_model.strip() else None),
@@ -63,7 +59,7 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
         "created": instant_of(answer),
         "finish_reason": finish_reason_of(answer),
         "service_tier": tier,
-        "price_context": price_context,
+        "price_context": {**price_context, **terms} if terms else price_context,
         "assumptions": assumptions,
     }
     if region is not None:
@@ -93,10 +89,11 @@ def provider_of_chunk(chunk: object) -> str | None:
 def _reported_cost(answer: Fields, provider: str, hidden: Fields) -> Decimal | None:
     """What the provider itself, or LiteLLM, says it cost, in USD."""
     try:
-        told = hidden.get("response_cost")
-        if told is None and (stated := REPORTED_COSTS.get(provider)) is not None:
-            told = stated(answer)
-        return None if told is None else Decimal(as_quantity("cost", told))
+        if (told := hidden.get("response_cost")) is not None:
+            return Decimal(as_quantity("response_cost", told))
+        stated = REPORTED_COSTS.get(provider)
+        told = None if stated is None else stated(answer)
+        return None if told is None else Decimal(told)
     except UsageError as error:
         raise_interrupt_behind(error)
         return None

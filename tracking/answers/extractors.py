@@ -127,7 +127,9 @@ class CompiledExtractors:
         counts: list[Any] = list(map(found.get, plan.firsts))
         for index, terms in plan.sums:
             counts[index] = _total(terms, found)
-        others = {unit: found[bit] for unit, bit in plan.others}
+        others: Counts = {}
+        for unit, bit in plan.others:
+            others[unit] = found[bit]
         for unit, terms in plan.other_sums:
             others[unit] = _total(terms, found)
         if plan.waived is not None and plan.waived(answer):
@@ -258,12 +260,11 @@ def _is_single(terms: Terms) -> bool:
 
 
 def _total(terms: Terms, found: Found) -> Quantity:
-    counts = [max(found[bit] for bit in term) for term in terms]
-    if all(type(count) is int for count in counts):
-        return sum(counts)
-    total = Decimal(0)
-    for count in counts:
-        total = EXACT.add(total, Decimal(count))
+    total: Quantity = 0
+    for term in terms:
+        count = found[term[0]] if len(term) == 1 else max(map(found.__getitem__, term))
+        whole = type(count) is int and type(total) is int
+        total = total + count if whole else EXACT.add(Decimal(total), Decimal(count))
     return total
 
 

@@ -39,7 +39,7 @@ def listed(value: object) -> list[Any]:
 
 def text_in(value: object) -> str | None:
     """`value` as plain text where it is one (SDKs have enumerations whose members are texts); else `None`."""
-    if type(value) is str:
+    if value is None or type(value) is str:
         return value or None
     if isinstance(value, Enum):
         value = cast(object, value.value)

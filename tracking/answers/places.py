@@ -23,8 +23,8 @@ class _Node:
     path: str = ""
     only_inner: bool = False
     inner: "dict[str, _Node]" = field(default_factory=dict[str, "_Node"])
-    items: "dict[Item, _Node]" = field(default_factory=dict[Item, "_Node"])
-    """For a list: its first item whose field has this value (in lower case)."""
+    items: "dict[str, dict[str, _Node]]" = field(default_factory=dict[str, dict[str, "_Node"]])
+    """For a list: by field and its value, in lower case, the first item that has it."""
 
 
 class PlaceTree:
@@ -39,7 +39,7 @@ class PlaceTree:
         node = self._root
         for step in place:
             if isinstance(step, Item):
-                node = node.items.setdefault(step, _Node())
+                node = node.items.setdefault(step.field, {}).setdefault(step.value, _Node())
             else:
                 node = node.inner.setdefault(step, _Node())
         if not node.bit:
@@ -80,8 +80,9 @@ def _finish(node: _Node) -> None:
     for name, child in list(node.inner.items()):
         node.inner.setdefault(snake_case(name), child)
         _finish(child)
-    for item in node.items.values():
-        _finish(item)
+    for items in node.items.values():
+        for item in items.values():
+            _finish(item)
     node.only_inner = not node.bit and not node.items
 
 
@@ -108,17 +109,20 @@ def _read_node(node: _Node, value: object, found: Found) -> None:
 def _walk_items(node: _Node, value: object, found: Found) -> None:
     if not isinstance(value, list | tuple):
         return
-    items = [fields for item in cast("Sequence[object]", value) if (fields := fields_of(item))]
-    remaining = dict(node.items)
-    for fields in items:
-        for item in [item for item in remaining if _has(fields, item)]:
-            _walk(remaining.pop(item).inner, fields, found)
+    walked: set[tuple[str, str]] = set()
+    for entry in cast("Sequence[object]", value):
+        if not (fields := fields_of(entry)):
+            continue
+        for name, items in node.items.items():
+            if (said := fields.get(name)) is None:
+                continue
+            word = "*" if "*" in items else _word(said)
+            if (item := items.get(word)) is not None and (name, word) not in walked:
+                walked.add((name, word))
+                _walk(item.inner, fields, found)
 
 
-def _has(fields: Fields, item: Item) -> bool:
-    value = fields.get(item.field)
-    if item.value == "*":
-        return value is not None
-    if isinstance(value, int):
-        return PROTOBUF_MODALITIES.get(value) == item.value
-    return isinstance(value, str) and value.lower() == item.value
+def _word(said: object) -> str:
+    if isinstance(said, str):
+        return said.lower()
+    return PROTOBUF_MODALITIES.get(said, "") if isinstance(said, int) else ""

@@ -10,7 +10,7 @@ from tracking.answers.estimates import tokens_of, with_estimated_input
 from tracking.answers.extraction import extract, real_id
 from tracking.answers.text import text_of
 from tracking.answers.wrappers import stream_of
-from tracking.assumptions import Assumption
+from tracking.assumptions import BEFORE_THERE_WERE_WORDS, Assumption
 from tracking.errors import ArgumentError
 from tracking.providers import provider_named
 from tracking.terms import terms_of_tier
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _no_text() -> str | None:
-    """A plain default would stay as an attribute of the class, and hide that the text is yet to be read."""
+    """A plain default would be what stays in the class, where the text that is yet to be read stands."""
     return None
 
 
@@ -68,6 +68,8 @@ class LLMResponse:
         if self.created is not None and self.created.tzinfo is None:
             raise ArgumentError("created", f"({self.created.isoformat()}) has no time zone")
         object.__setattr__(self, "id", real_id(self.id))
+        if self.estimated and not self.assumptions:
+            object.__setattr__(self, "assumptions", BEFORE_THERE_WERE_WORDS)
         if self.service_tier:
             object.__setattr__(self, "price_context", {**terms_of_tier(self.service_tier), **self.price_context})
 
@@ -146,18 +148,24 @@ class LLMResponse:
         said = terms_of_tier(self.service_tier).items()
         return {term: value for term, value in self.price_context.items() if (term, value) not in said}
 
-    def __getattr__(self, name: str) -> Any:
-        """The text, read from the answer when it is first asked for."""
-        if name != "text":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        answer = self.__dict__.pop("answer", None)
-        text = self.__dict__["text"] = None if answer is None else text_of(answer)
-        return text
-
     def __getstate__(self) -> dict[str, Any]:
         """Without the provider's own object, which may not be copied or pickled."""
         self.text  # noqa: B018
         return dict(self.__dict__)
+
+
+class _TextOfAnswer:
+    """The text, read from the answer when it is first asked for: from then on it is an attribute of its own."""
+
+    def __get__(self, response: LLMResponse | None, _: type[LLMResponse]) -> "str | _TextOfAnswer | None":
+        if response is None:
+            return self
+        answer = response.__dict__.pop("answer", None)
+        text = response.__dict__["text"] = None if answer is None else text_of(answer)
+        return text
+
+
+cast(Any, LLMResponse).text = _TextOfAnswer()  # `__getattr__` would slow every other attribute down
 
 
 def _stream_reader(provider: str | None, model: str | None) -> "StreamReader":

@@ -1,6 +1,7 @@
 """What a stream has counted so far, put together in the shape of an answer that is no stream."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from tracking.answers.fields import Fields, fields_of, listed
@@ -17,9 +18,10 @@ _NUMBERS = frozenset(
 )
 """The counts that stand at the top of an answer: Llama's, Titan's, Ollama's."""
 
-_GROUPS = (METRICS, "meta", "metrics")
+_GROUPS = frozenset((METRICS, "meta", "metrics"))
 """The groups of counts that stand there beside `usage`."""
 
+_AT_THE_TOP = _NUMBERS | _GROUPS | {"results"}
 
 _OUTPUT_WORDS = ("output", "completion", "candidate", "thought", "generat", "reasoning", "response", "eval_count")
 
@@ -28,7 +30,8 @@ class StreamCounts:
     """The counts of the chunks, by the name of the field they stand in."""
 
     def __init__(self) -> None:
-        self.body: dict[str, Any] = {}
+        self.body: Mapping[str, Any] = {}
+        """Never changed in place: whoever holds it holds what was counted by then."""
         self.merged: dict[str, Any] = {}
         """Of what was replaced, everything that was ever said."""
 
@@ -39,36 +42,42 @@ class StreamCounts:
         """Counts are cumulative: a later one replaces an earlier one (ccusage#938), a later zero does not."""
         if (fields_of(said) or None) is None and not isinstance(said, int | float):
             return False
-        self.body[name] = _later(self.body.get(name), said)
+        self._set(name, _later(self.body.get(name), said))
         return True
 
     def replace(self, name: str, said: object) -> bool:
         """A snapshot that is whole: what it lacks is no longer said."""
         if not (fields := fields_of(said)):
             return False
-        self.body[name] = dict(fields)
-        self.merged[name] = _later(self.merged.get(name), fields)
+        self._set(name, dict(fields))
+        self.merged[name] = {**self.merged.get(name, {}), **{each: value for each, value in fields.items() if value}}
         return True
 
     def add(self, name: str, said: object) -> bool:
         """Counts of this chunk alone."""
         if not (fields := fields_of(said)):
             return False
-        self.body[name] = _sum_of(self.body.get(name, {}), fields)
+        self._set(name, _sum_of(self.body.get(name, {}), fields))
         return True
 
-    def keep_numbers(self, chunk: Fields) -> bool:
-        """The counts at the top of a chunk, and watsonx's in its only result; whether there were any."""
-        kept = [self.keep(name, chunk[name]) for name in _NUMBERS & chunk.keys() if chunk[name] is not None]
-        results = listed(chunk.get("results"))
-        if len(results) == 1 and (result := fields_of(results[0])) and "generated_token_count" in result:
-            self.body["results"] = [_later(next(iter(self.body.get("results", ())), None), result)]
-            kept.append(True)
-        return any(kept)
+    def _set(self, name: str, counts: object) -> None:
+        self.body = {**self.body, name: counts}
 
-    def keep_groups(self, chunk: Fields) -> bool:
-        """The groups at the top of a chunk, which only the last one has; whether it came."""
-        return sum(self.keep(name, chunk[name]) for name in _GROUPS if chunk.get(name) is not None) > 0
+    def keep_top(self, chunk: Fields) -> tuple[bool, bool]:
+        """The counts at the top of a chunk: whether there were any, and whether a group, which only the last one has.
+
+        watsonx's stand in its only result.
+        """
+        if _AT_THE_TOP.isdisjoint(chunk):
+            return False, False
+        said = {name: value for name, value in chunk.items() if value is not None}
+        kept = [self.keep(name, said[name]) for name in _NUMBERS & said.keys()]
+        results = listed(said.get("results"))
+        if len(results) == 1 and (result := fields_of(results[0])) and "generated_token_count" in result:
+            self._set("results", [_later(next(iter(self.body.get("results", ())), None), result)])
+            kept.append(True)
+        grouped = [self.keep(name, said[name]) for name in _GROUPS & said.keys()]
+        return any(kept), any(grouped)
 
 
 def _later(before: Any, said: Any) -> Any:
@@ -86,6 +95,7 @@ def _later(before: Any, said: Any) -> Any:
     return later
 
 
+@lru_cache(maxsize=1024)
 def _direction(name: str) -> str:
     """Whether a count is of the input, of the output, or of both."""
     if "total" in name.lower():

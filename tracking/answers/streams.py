@@ -4,6 +4,7 @@ Only names, counts and the number of characters are kept of a stream, never its 
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from tracking.answers.estimates import from_text, tokens_of
@@ -20,9 +21,12 @@ from tracking.terms import terms_of_tier
 from tracking.usage import Usage
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed", "response.done")
-_NAMES = (
-    *("id", "model", "created", "service_tier", "system_fingerprint", "provider", "prompt_filter_results", "x_groq"),
-    *("modelVersion", "model_version", "responseId", "response_id", "createTime", "create_time", "ResponseMetadata"),
+_NAMES = frozenset(
+    (
+        *("id", "model", "created", "service_tier", "system_fingerprint", "provider", "prompt_filter_results"),
+        *("modelVersion", "model_version", "responseId", "response_id", "createTime", "create_time"),
+        *("x_groq", "ResponseMetadata"),
+    )
 )
 """What is kept of a chunk besides its usage."""
 
@@ -53,7 +57,7 @@ class StreamReader:
         """Whether the last chunk held counts: a stream that says them once does so at its end."""
         self._ended = False
         self._has_chunks = False
-        self._taking: tuple[object, int, dict[str, Any]] | None = None
+        self._taking: tuple[object, int, Mapping[str, Any]] | None = None
         """The chunk being taken, and what stood before it of all that is added up."""
         self._readable = False
         self._unreadable = ""
@@ -61,15 +65,15 @@ class StreamReader:
 
     def feed(self, chunk: object) -> None:
         """Take what matters of one chunk or event."""
-        self._finish_taking()
-        self._has_chunks, self._taking = True, (chunk, self._characters, dict(self._counts.body))
+        if self._taking is not None:
+            self._finish_taking()
+        self._has_chunks, self._taking = True, (chunk, self._characters, self._counts.body)
         self._finish_taking()
 
     def _finish_taking(self) -> None:
         if self._taking is None:
             return
-        chunk, self._characters, body = self._taking
-        self._counts.body = dict(body)
+        chunk, self._characters, self._counts.body = self._taking
         try:
             self._take(chunk)
         except Exception as error:  # whatever an SDK's object does
@@ -178,8 +182,9 @@ class StreamReader:
             self._take_first_cohere(event, fields)
         else:
             self._take_chunk(fields)
-        self._counted_last |= self._counts.keep_numbers(fields)
-        self._final |= self._counts.keep_groups(fields)
+        counted, final = self._counts.keep_top(fields)
+        self._counted_last |= counted
+        self._final |= final
 
     def _take_event(self, event: str, fields: Fields) -> None:
         """OpenAI's responses and realtime events, Anthropic's, Cohere's."""
@@ -246,18 +251,22 @@ class StreamReader:
             self._take_langchain(fields, metadata)
             return
         self._finish = finish_reason_of(fields) or self._finish
-        for choice in (*listed(fields.get("choices")), *listed(fields.get("candidates"))):
+        for choice in listed(fields.get("choices")):
             choice_fields = fields_of(choice) or {}
             self._characters += characters_in(choice_fields.get("delta"))
-            self._characters += sum(map(characters_in, listed(inside(choice_fields, "content", "parts"))))
             self._keep_usage(choice_fields.get("usage"))  # Moonshot's
-            if (grounding := kept_grounding(choice_fields)) is not None:
+        for candidate in listed(fields.get("candidates")):
+            candidate_fields = fields_of(candidate) or {}
+            self._characters += sum(map(characters_in, listed(inside(candidate_fields, "content", "parts"))))
+            if (grounding := kept_grounding(candidate_fields)) is not None:
                 self._names.setdefault("candidates", []).append(grounding)
         self._characters += characters_made(fields)
-        for usage in (fields.get("usage"), inside(fields, "x_groq", "usage")):
+        if (usage := fields.get("usage")) is not None:
             self._counted_last |= self._keep_usage(usage)
+        if (groqs := fields.get("x_groq")) is not None:
+            self._counted_last |= self._keep_usage(inside(groqs, "usage"))
         for name in _GEMINI_USAGE:
-            if self._counts.replace(name, fields.get(name)):
+            if (usage := fields.get(name)) is not None and self._counts.replace(name, usage):
                 self._final = self._finish is not None
 
     def _take_langchain(self, fields: Fields, metadata: Fields) -> None:
@@ -267,8 +276,8 @@ class StreamReader:
         self._counts.add("usage_metadata", fields.get("usage_metadata"))
 
     def _keep_names(self, fields: Fields) -> None:
-        for name in _NAMES:
-            if (value := fields.get(name)) is not None and not (name in ("id", "model") and not value):
+        for name, value in fields.items():
+            if name in _NAMES and value is not None and not (name in ("id", "model") and not value):
                 self._names[name] = value
 
     def _keep_usage(self, usage: object) -> bool:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from tracking.answers.response import LLMResponse
-from tracking.assumptions import BEFORE_THERE_WERE_WORDS, Assumption
 from tracking.errors import ArgumentError, UnknownModelError, UsageError
 from tracking.money import PricingStatus
 from tracking.pricing.cost import Cost
@@ -57,7 +56,8 @@ class CostCalculator:
             instant = instant.astimezone(UTC)
         provider, model, reported = response.provider, response.model, response.provider_cost
         provider_counts = reported is not None and self._provider_counts(provider)
-        counts, assumed = catalogue_counts(response.usage), _assumed_by(response)
+        counts = catalogue_counts(response.usage)
+        assumed = response.assumptions
         try:
             price = self._price(provider, model, instant, response.terms, tenant)
             usd = price.card.usd(counts)
@@ -167,7 +167,7 @@ class CostCalculator:
 
     def unpriced(self, response: LLMResponse, *, at: datetime) -> Cost:
         """The cost of an answer no catalogue can price: not zero, unknown."""
-        instant, assumed, told = at.astimezone(UTC), _assumed_by(response), response.provider_cost
+        instant, assumed, told = at.astimezone(UTC), response.assumptions, response.provider_cost
         return Cost(None, None, {}, "unpriced", response.provider, response.model, instant, told, assumptions=assumed)
 
 
@@ -183,8 +183,3 @@ def _by_provider(source: CostSource) -> CostSource:
     if isinstance(source, str):
         return source
     return {**STATED_COST_COUNTS, **{provider_named(name): word for name, word in source.items()}}
-
-
-def _assumed_by(response: LLMResponse) -> tuple[Assumption, ...]:
-    """What is assumed of the answer itself."""
-    return response.assumptions or (BEFORE_THERE_WERE_WORDS if response.estimated else ())

@@ -9,7 +9,7 @@ from typing import Any
 
 from tracking.assumptions import Assumption
 from tracking.pricing.own_rates import assumed_for, plain_units
-from tracking.pricing.rate_card import RateCard
+from tracking.pricing.rate_card import REMEMBERED_BILLINGS, RateCard
 from tracking.usage import Quantity
 
 
@@ -35,7 +35,10 @@ class Price:
     """The public sources of what is not from `source` itself."""
     price_id: str = field(init=False)
     """Source, version, provider and model in words, and a hash of the rates. Usable as a file name."""
-    _plain: frozenset[str] | None = field(init=False, default=None, repr=False)
+    _in_question: dict[tuple[str, ...], tuple[str, ...]] = field(
+        init=False, default_factory=dict[tuple[str, ...], tuple[str, ...]], repr=False
+    )
+    """By the units counted, those that this price does not plainly bill: worked out once for each kind of answer."""
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(json.dumps(self.entry(), sort_keys=True).encode()).hexdigest()[:12]
@@ -44,14 +47,18 @@ class Price:
 
     def assumed(self, counts: Mapping[str, Quantity]) -> tuple[Assumption, ...]:
         """What it takes to bill these counts by this price; nothing where each has a rate of its own, known then."""
-        plain = self._plain
-        if plain is None:
-            plain = (plain_units(rate.unit for rate in self.card.rates) | self.settled) - self.doubtful.keys()
-            object.__setattr__(self, "_plain", plain)
-        if not (others := counts.keys() - plain):
-            return self.assumptions
-        used = sorted(unit for unit in others if counts[unit])
-        return (*self.assumptions, *filter(None, map(self._assumed_for, used)))
+        units = tuple(counts)
+        in_question = self._in_question.get(units)
+        if in_question is None:
+            in_question = self._in_question[units] = self._not_plain(units)
+        used = [unit for unit in in_question if counts[unit]] if in_question else ()
+        return (*self.assumptions, *filter(None, map(self._assumed_for, used))) if used else self.assumptions
+
+    def _not_plain(self, units: tuple[str, ...]) -> tuple[str, ...]:
+        if len(self._in_question) >= REMEMBERED_BILLINGS:
+            self._in_question.clear()
+        plain = plain_units(rate.unit for rate in self.card.rates) | self.settled
+        return tuple(sorted(unit for unit in units if unit in self.doubtful or unit not in plain))
 
     def _assumed_for(self, unit: str) -> Assumption | None:
         return self.doubtful.get(unit) or assumed_for(unit, (rate.unit for rate in self.card.rates))

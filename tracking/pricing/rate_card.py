@@ -19,12 +19,13 @@ PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 UNROUNDED = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation])
 """Where nothing has to be rounded, any order of steps gives the same amount; where something has, this says so."""
 
-"""Wide enough that no difference of two quantities is rounded."""
-
 ZERO = Decimal(0)
 
 REQUESTS = "requests"
 """The unit that counts the call itself: always one."""
+
+REMEMBERED_BILLINGS = 1024
+"""What is counted comes from outside: of how many sets of units a card remembers how it bills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,31 @@ class Minimum:
         return {**counts, **dict.fromkeys(self.units, max(used, self.least) if used else 0)}
 
 
+@dataclass(frozen=True, slots=True)
+class _Billing:
+    """How a card bills counts of a given set of units: of a dozen rates most answers need three."""
+
+    leaves: tuple[tuple[str, tuple[str, ...], frozenset[str], Rate], ...]
+    """The most specific first: each unit, which other ones it is billed without, and what it is implied by."""
+    rates: tuple[Rate, ...]
+    per_unit: tuple[tuple[str, Decimal], ...] | None
+    """USD for one unit, in order; `None` where that is no finite decimal of few digits, or there is a minimum."""
+    tiers: tuple[tuple[int, tuple[tuple[str, Decimal], ...] | None], ...] = ()
+    """The same above so many input tokens, the highest first."""
+
+
 class RateCard:
     """The rates of one model, in the order their amounts are added up."""
 
-    __slots__ = ("_any_tier", "_per_unit", "_specific_first", "minimum", "rates")
+    __slots__ = ("_any_tier", "_billings", "_specific_first", "minimum", "rates")
 
     def __init__(self, rates: Iterable[Rate], minimum: Minimum | None = None) -> None:
         self.rates = tuple(rates)
         self.minimum = minimum
         self._any_tier = any(rate.tiers for rate in self.rates)
         counted = [rate for rate in self.rates if rate.unit != REQUESTS]
-        specific_first = sorted(counted, key=lambda rate: len(rate.within))
-        self._specific_first = [(rate.unit, rate.within, rate.watched, rate) for rate in specific_first]
-        self._per_unit = None if minimum or self._any_tier else _per_unit(self.rates)
+        self._specific_first = sorted(counted, key=lambda rate: len(rate.within))
+        self._billings: dict[tuple[str, ...], _Billing] = {}
 
     def discounted(self, percent: Decimal, *more: Rate) -> "RateCard":
         """The card with so many percent off every rate, exactly, and `more` rates after them."""
@@ -128,12 +141,17 @@ class RateCard:
         Raises:
             UsageError: a part exceeds its whole, or a count that is needed to tell parts apart is missing.
         """
-        if self._per_unit is None:
+        billing = self._billing(counts)
+        per_unit = billing.per_unit
+        if billing.tiers:
+            input_tokens = counts.get("input_tokens", 0)
+            per_unit = next((each for above, each in billing.tiers if input_tokens > above), per_unit)
+        if per_unit is None:
             return self._usd_in_steps(counts)
-        quantities = self._leaves(counts)
+        quantities = _leaves(billing, counts)
         total = ZERO
         try:
-            for unit, price in self._per_unit:
+            for unit, price in per_unit:
                 if quantity := quantities[unit]:
                     total = UNROUNDED.fma(price, quantity, total)
         except Inexact:
@@ -157,11 +175,12 @@ class RateCard:
     def _billed(self, counts: Mapping[str, Quantity]) -> list[tuple[Rate, Quantity, Decimal, Decimal]]:
         if self.minimum:
             counts = self.minimum.applied_to(counts)
-        quantities = self._leaves(counts)
+        billing = self._billing(counts)
+        quantities = _leaves(billing, counts)
         # A tiered card has a rate for the input, so that `_leaves` has refused counts without it.
         input_tokens = counts.get("input_tokens", 0) if self._any_tier else 0
         billed: list[tuple[Rate, Quantity, Decimal, Decimal]] = []
-        for rate in self.rates:
+        for rate in billing.rates:
             quantity = quantities[rate.unit]
             if quantity:
                 price = rate.at(input_tokens) if rate.tiers else rate.base
@@ -169,29 +188,53 @@ class RateCard:
                 billed.append((rate, quantity, price, PRICING_CONTEXT.divide(times, rate.per)))
         return billed
 
-    def _leaves(self, counts: Mapping[str, Quantity]) -> dict[str, Quantity]:
-        """Each unit's quantity without what the card's more specific units bill."""
-        leaves: dict[str, Quantity] = {REQUESTS: 1}
-        for unit, within, watched, rate in self._specific_first:
-            leaf = counts.get(unit)
-            if leaf is None:
-                if not watched.isdisjoint(counts):
-                    rate.check_not_implied(counts)
-                leaf = 0
-            for part in within:
-                if part_leaf := leaves[part]:
-                    both_whole = type(leaf) is int and type(part_leaf) is int
-                    leaf = leaf - part_leaf if both_whole else _difference(leaf, part_leaf)
-            if leaf < 0:
-                raise UsageError(_exceeding(rate, counts, leaf))
-            leaves[unit] = leaf
-        return leaves
+    def _billing(self, counts: Mapping[str, Quantity]) -> _Billing:
+        units = tuple(counts)
+        billing = self._billings.get(units)
+        if billing is None:
+            if len(self._billings) >= REMEMBERED_BILLINGS:
+                self._billings.clear()
+            billing = self._billings[units] = self._billing_of(units)
+        return billing
+
+    def _billing_of(self, units: tuple[str, ...]) -> _Billing:
+        billed = {REQUESTS}
+        leaves: list[tuple[str, tuple[str, ...], frozenset[str], Rate]] = []
+        for rate in self._specific_first:
+            within = tuple(part for part in rate.within if part in billed)
+            if rate.unit in units or within or not rate.watched.isdisjoint(units):
+                billed.add(rate.unit)
+                leaves.append((rate.unit, within, rate.watched, rate))
+        rates = tuple(rate for rate in self.rates if rate.unit in billed)
+        if self.minimum:
+            return _Billing(tuple(leaves), rates, None)
+        starts = sorted({tier.above for rate in rates for tier in rate.tiers}, reverse=True)
+        tiers = tuple((above, _per_unit(rates, above + 1)) for above in starts)
+        return _Billing(tuple(leaves), rates, _per_unit(rates, 0), tiers)
 
 
-def _per_unit(rates: Iterable[Rate]) -> tuple[tuple[str, Decimal], ...] | None:
-    """USD for one unit, in order; `None` where that is no finite decimal of few enough digits."""
+def _leaves(billing: _Billing, counts: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Each unit's quantity without what the card's more specific units bill."""
+    leaves: dict[str, Quantity] = {REQUESTS: 1}
+    for unit, within, watched, rate in billing.leaves:
+        leaf = counts.get(unit)
+        if leaf is None:
+            if not watched.isdisjoint(counts):
+                rate.check_not_implied(counts)
+            leaf = 0
+        for part in within:
+            if part_leaf := leaves[part]:
+                both_whole = type(leaf) is int and type(part_leaf) is int
+                leaf = leaf - part_leaf if both_whole else _difference(leaf, part_leaf)
+        if leaf < 0:
+            raise UsageError(_exceeding(rate, counts, leaf))
+        leaves[unit] = leaf
+    return leaves
+
+
+def _per_unit(rates: Iterable[Rate], input_tokens: int) -> tuple[tuple[str, Decimal], ...] | None:
     try:
-        return tuple((rate.unit, UNROUNDED.divide(rate.base, rate.per)) for rate in rates)
+        return tuple((rate.unit, UNROUNDED.divide(rate.at(input_tokens), rate.per)) for rate in rates)
     except Inexact:
         return None
 

@@ -267,7 +267,7 @@ def test_the_receipt_names_units_rates_and_total() -> None:
         assert line.unit in receipt
         assert f"{line.quantity:,}" in receipt
         assert line.amount == line.rate * line.quantity / line.per
-    assert f"total ${cost.usd:f}" in receipt
+    assert f"total ${cost.usd.normalize():f}" in receipt
     assert str(cost.price_id) in receipt
 
 

@@ -36,7 +36,10 @@ def iterations(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     output is not billed.
     """
     units: dict[str, Quantity] = {}
-    for entry in listed(inside(answer, "usage", "iterations")):
+    usage = fields_of(answer.get("usage"))
+    if usage is None or not (entries := usage.get("iterations")):
+        return units
+    for entry in listed(entries):
         if (iteration := fields_of(entry)) is None:
             continue
         kind, ran = text_in(iteration.get("type")), text_in(iteration.get("model"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracking.answers.fields import Fields, fields_of, inside, text_in
-from tracking.answers.shapes.tables import Conditions, Marks, Table, counted, needed, place
+from tracking.answers.shapes.tables import Conditions, Marks, Table, conditions_of, counted, needed, place
 
 MARKS = Marks(provider="aws", usage_fields=("inputTokens",))
 
@@ -44,19 +44,14 @@ def with_headers(body: Fields, outer: Fields) -> tuple[Fields, Mapping[str, str]
     if "ResponseMetadata" in outer:
         beside["ResponseMetadata"] = outer["ResponseMetadata"]
     latency = text_in(outer.get("performanceConfigLatency")) or text_in(headers.get(LATENCY_HEADER))
-    return {**body, **beside} if beside else body, _terms_of(latency)
+    return {**body, **beside} if beside else body, conditions_of(None, latency=latency).terms
 
 
 def conditions(answer: Fields) -> Conditions:
     """Converse's service tier, `{"type": "priority"}`, and its latency."""
     told = answer.get("serviceTier")
     tier = text_in(told) or text_in(inside(told, "type"))
-    return Conditions(tier, _terms_of(text_in(inside(answer, "performanceConfig", "latency"))))
-
-
-def _terms_of(latency: str | None) -> Mapping[str, str]:
-    """Inference optimized for latency has a price of its own."""
-    return {} if latency in (None, "standard") else {"latency": latency}
+    return conditions_of(tier, latency=text_in(inside(answer, "performanceConfig", "latency")))
 
 
 _CONVERSE = (

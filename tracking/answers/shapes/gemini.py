@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
-from tracking.answers.shapes.tables import Conditions, Count, Marks, Table, counted, needed, place
+from tracking.answers.shapes.tables import Conditions, Count, Marks, Table, conditions_of, counted, needed, place
 from tracking.usage import Quantity, as_quantity
 
 MARKS = Marks(
@@ -45,8 +45,8 @@ def searches(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     queries: set[str] = set()
     on_web = on_maps = False
     for candidate in listed(candidates):
-        metadata = inside(candidate, "groundingMetadata") or inside(candidate, "grounding_metadata")
-        if not metadata:
+        fields = fields_of(candidate) or {}
+        if not (metadata := fields.get("groundingMetadata") or fields.get("grounding_metadata")):
             continue
         found = inside(metadata, "webSearchQueries") or inside(metadata, "web_search_queries")
         queries |= {query for query in listed(found) if isinstance(query, str) and query.strip()}
@@ -82,7 +82,7 @@ def conditions(answer: Fields) -> Conditions:
     usage = fields_of(answer.get("usageMetadata") or answer.get("usage_metadata")) or {}
     tier = text_in(usage.get("serviceTier") or usage.get("service_tier"))
     traffic = text_in(usage.get("trafficType") or usage.get("traffic_type"))
-    return Conditions(tier or TRAFFIC.get(traffic or ""))
+    return conditions_of(tier or TRAFFIC.get(traffic or ""))
 
 
 def _generation(model: str | None) -> int:

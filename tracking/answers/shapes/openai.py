@@ -4,7 +4,8 @@ Sources: https://platform.openai.com/docs/api-reference and what its copies add,
 and traceloop/openllmetry; hosted tools: https://platform.openai.com/docs/pricing#built-in-tools.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from tracking.answers.fields import Fields, fields_of, inside, listed
 from tracking.answers.shapes.tables import Marks, Table, counted, needed, place
@@ -28,7 +29,7 @@ HOSTED_TOOLS = {
 EXECUTED_TOOLS = {"search": "web_searches", "browser_search": "web_searches", "python": "code_executions"}
 """Groq's, of its compound systems: https://console.groq.com/docs/compound."""
 
-NOTHING: Mapping[str, Quantity] = {}
+NOTHING: Mapping[str, Any] = {}
 
 
 def hosted_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
@@ -38,21 +39,21 @@ def hosted_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     """
     units: dict[str, Quantity] = {}
     containers: set[str] = set()
-    for item in _output_items(answer):
-        kind = item.get("type")
+    for item in listed(answer.get("output")):
+        fields = fields_of(item) or NOTHING
+        kind = fields.get("type")
         unit = HOSTED_TOOLS.get(kind) if isinstance(kind, str) else None
-        if unit is None or item.get("status") not in (None, "completed"):
+        if unit is None or fields.get("status") not in (None, "completed"):
             continue
-        if kind == "web_search_call" and inside(item, "action", "type") not in (None, "search"):
+        if kind == "web_search_call" and inside(fields, "action", "type") not in (None, "search"):
             continue
         if kind == "code_interpreter_call":
-            container = str(item.get("container_id"))
+            container = str(fields.get("container_id"))
             if container in containers:
                 continue
             containers.add(container)
         units[unit] = units.get(unit, 0) + 1
-    tools = fields_of(answer.get("tool_usage"))
-    if tools is not None:
+    if (tools := answer.get("tool_usage")) is not None:
         for direction in ("input", "output"):
             if tokens := inside(tools, "image_gen", f"{direction}_tokens"):
                 name = f"tool_usage.image_gen.{direction}_tokens"
@@ -67,12 +68,6 @@ def kept_item(item: object) -> Fields:
     fields = fields_of(item) or NOTHING
     kept = {name: fields.get(name) for name in ("type", "status", "container_id")}
     return kept | {"action": {"type": inside(fields, "action", "type")}}
-
-
-def _output_items(answer: Fields) -> Iterator[Fields]:
-    for item in listed(answer.get("output")):
-        if (fields := fields_of(item)) is not None:
-            yield fields
 
 
 def searching_models(answer: Fields, model: str | None) -> Mapping[str, Quantity]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from tracking.answers.fields import Fields, fields_of, text_in
+from tracking.terms import terms_of_tier
 from tracking.usage import Quantity
 
 MoreUnits = Callable[[Fields, str | None], Mapping[str, Quantity]]
@@ -17,11 +19,21 @@ class Conditions(NamedTuple):
 
     tier: str | None = None
     terms: Mapping[str, str] = {}
-    """By what else it is priced, besides its tier: `{"speed": "fast"}`."""
+    """By what it is priced, the tier included: `{"speed": "fast"}`."""
     region: str | None = None
 
 
-NO_CONDITIONS = Conditions()
+@lru_cache(maxsize=1024)
+def conditions_of(
+    tier: str | None, *, speed: str | None = None, latency: str | None = None, region: str | None = None
+) -> Conditions:
+    """The conditions an answer names, put together once for each kind of answer."""
+    terms = terms_of_tier(tier)
+    if speed is not None:
+        terms["speed"] = speed
+    if latency not in (None, "standard"):  # one optimized for latency has a price of its own
+        terms["latency"] = latency
+    return Conditions(tier, terms, None if region == "not_available" else region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +53,15 @@ class Marks:
 
 def plain_conditions(answer: Fields) -> Conditions:
     """Where OpenAI and Anthropic, and so most others, say the service tier, the speed and the region."""
-    usage = fields_of(answer.get("usage"))
-    tier = answer.get("service_tier")
+    tier, usage = answer.get("service_tier"), fields_of(answer.get("usage"))
     if usage is None:
-        return Conditions(text_in(tier))
+        return conditions_of(text_in(tier))
     if tier is None:
         tier = usage.get("service_tier")
     speed, region = usage.get("speed"), usage.get("inference_geo")
-    if tier is None and speed is None and region is None:
-        return NO_CONDITIONS
-    return Conditions(
-        text_in(tier),
-        {"speed": speed} if isinstance(speed, str) else {},
-        text_in(region) if region != "not_available" else None,
-    )
+    if speed is None and region is None:
+        return conditions_of(text_in(tier))
+    return conditions_of(text_in(tier), speed=text_in(speed), region=text_in(region))
 
 
 class Item(NamedTuple):

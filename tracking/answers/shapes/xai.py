@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
-from tracking.answers.shapes.tables import Conditions, Marks, Table, counted, needed, place
+from tracking.answers.shapes.tables import Conditions, Marks, Table, conditions_of, counted, needed, place
 from tracking.money import EXACT
 from tracking.usage import Quantity, as_quantity
 
@@ -34,14 +34,15 @@ TOOLS = {
 
 def server_side_tools(answer: Fields) -> Mapping[str, Quantity]:
     """The tools xAI ran: by number in JSON (`{"web_search_calls": 2}`), by name in the SDK's objects."""
+    usage = fields_of(answer.get("usage")) or {}
+    details, used = usage.get("server_side_tool_usage_details"), usage.get("server_side_tools_used")
     units: dict[str, Quantity] = {}
-    usage = fields_of(answer.get("usage"))
-    if usage is None:
+    if not (details or used):
         return units
-    for name, calls in (fields_of(usage.get("server_side_tool_usage_details")) or {}).items():
+    for name, calls in (fields_of(details) or {}).items():
         if calls and (unit := TOOLS.get(name.removesuffix("_calls"))):
             units[unit] = units.get(unit, 0) + as_quantity(name, calls)
-    for tool in listed(usage.get("server_side_tools_used")):
+    for tool in listed(used):
         name = text_in(tool) or ""
         if unit := TOOLS.get(name.removeprefix("SERVER_SIDE_TOOL_").lower()):
             units[unit] = units.get(unit, 0) + 1
@@ -54,7 +55,7 @@ def more_units(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
 
 def conditions(answer: Fields) -> Conditions:
     tier = (text_in(answer.get("service_tier")) or "").removeprefix("SERVICE_TIER_").lower()
-    return Conditions(None if tier in ("", "unspecified", "invalid") else tier)
+    return conditions_of(None if tier in ("", "unspecified", "invalid") else tier)
 
 
 TABLES = (
