@@ -1,6 +1,7 @@
 """The sealed ledger: what was recorded, as segments by UTC day."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
@@ -20,10 +21,11 @@ from tracking.money import EXACT
 from warehouse.ledger.compact import compact_closed_days
 from warehouse.ledger.days import SealedDay, sealed_days
 from warehouse.ledger.manifest import Manifest
+from warehouse.quarantine.standing import standing_refusals
 from warehouse.sealing.seal import SealReport, seal
 
 SEGMENTS = dg.AssetKey(["ledger", "segments"])
-FROM_THE_MANIFEST = ("segments", "conflicts", "quarantined")
+FROM_THE_MANIFEST = ("segments", "conflicts", "refused")
 
 
 def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -90,8 +92,8 @@ def _segments_metadata(report: SealReport, days: list[SealedDay]) -> dict[str, A
 
 
 def _findings(home: Home, name: str) -> dict[str, int]:
+    if name == "refused":
+        states = Counter(call.state.value for call in standing_refusals(home))
+        return {ROWS: states.total(), **states}
     with Manifest(home) as manifest:
-        if name == "conflicts":
-            return {ROWS: len(manifest.conflicts())}
-        lines = manifest.quarantined()
-    return {ROWS: len(lines), "bytes": sum(line.length for line in lines)}
+        return {ROWS: len(manifest.conflicts())}

@@ -1,6 +1,6 @@
 """Checks of the published reports: that they are the ledger's, complete, and what they say of the money."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any, cast
 
@@ -13,13 +13,16 @@ from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
 from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
 from warehouse.ledger.days import sealed_days
-from warehouse.published.coverage import assumed_money, unpriced_calls
+from warehouse.published.coverage import Refused, assumed_money, books_of, refused_by_reason, unpriced_calls
 from warehouse.published.proof import MEASURES, CutProof, prove
 from warehouse.published.read import open_warehouse
 from warehouse.published.unpublished_days import unpublished_days
 
 UNPRICED_SHARE = 0.05
 """Of the calls that did not fail: more than this without a price, and totals are no longer to be trusted as totals."""
+
+SHOWN_REASONS = 50
+"""Of the days, providers and reasons of refused calls, the latest first."""
 
 ASSUMED_SHARE = Decimal("0.05")
 """Of the money: more than this at rates that were assumed, and the provider's bill will differ."""
@@ -128,6 +131,31 @@ def money_rests_on_known_rates(ledger_home: LedgerHome) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset=WAREHOUSE,
+    description="No paid call waits in quarantine: refused calls are in no report until they are replayed.",
+)
+def no_call_is_refused(ledger_home: LedgerHome) -> dg.AssetCheckResult:
+    with open_warehouse(ledger_home.home) as connection:
+        books, refused = books_of(connection), refused_by_reason(connection)
+    columns = [field.name for field in fields(Refused)]
+    return dg.AssetCheckResult(
+        passed=not books.refused.calls,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=books.in_words() if books.refused.calls else None,
+        metadata={
+            "books": books.in_words(),
+            "refused": books.refused.calls,
+            "refused_usd": f"{books.refused.usd or Decimal(0):f}",
+            "refused_without_estimate": books.refused_without_estimate,
+            "unpriced": books.unpriced.calls,
+            "failed": books.failed.calls,
+            "assumed": books.assumed.calls,
+            "by_reason": table([asdict(each) for each in refused[:SHOWN_REASONS]], columns),
+        },
+    )
+
+
 def _breach_check(kind: Kind, name: str, description: str) -> dg.AssetChecksDefinition:
     """A check that fails with the breaches of one kind: error where one of them is, else a warning."""
 
@@ -169,6 +197,7 @@ PUBLISHED_CHECKS = [
     every_sealed_day_is_published,
     calls_are_priced,
     money_rests_on_known_rates,
+    no_call_is_refused,
     _breach_check(Kind.BUDGET, "budgets_are_kept", "No budget of budgets.toml is near its limit, or over it."),
     _breach_check(Kind.ANOMALY, "no_cost_is_unusual", "No recent day cost far more than such days do."),
     _breach_check(Kind.INVOICE, "invoices_agree", "What providers billed is what the ledger says, but for rounding."),

@@ -274,7 +274,9 @@ def test_coverage_conflicts_quarantine_and_clocks_are_reported(home: Home, close
             ("one", False),
             ("another", True),
         ]
-        assert ask("select reason, byte_ranges, bytes from quarantine_summary") == [("checksum does not match", 1, 15)]
+        assert ask("select reason, kind, state, calls, acknowledged_calls, estimated_usd from quarantine_summary") == [
+            ("checksum does not match", "journal", "waiting", 1, 1, None)
+        ]
         assert ask(
             "select early_requests, greatest_skew_ms between 200000 and 300000 from late_rows where early_requests > 0"
         ) == [(1, True)]

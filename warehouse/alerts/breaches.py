@@ -1,4 +1,5 @@
-"""What the published reports warn of: budgets near or over their limit, unusual costs, invoices that disagree, clocks.
+"""What the published reports warn of: budgets near or over their limit, unusual costs, invoices that disagree, clocks,
+refused calls.
 
 A breach names a budget, a model or an assignment, never a user: what is sent cannot be erased any more.
 """
@@ -12,6 +13,7 @@ from typing import Any
 import duckdb
 
 from tracking.home import Home
+from tracking.journal.kept_parts import QUOTED
 from warehouse.ledger.days import today_of
 from warehouse.published.read import open_warehouse
 
@@ -26,6 +28,7 @@ class Kind(StrEnum):
     ANOMALY = "anomaly"
     INVOICE = "invoice"
     CLOCK = "clock"
+    REFUSED = "refused"
     RUN = "run"
 
 
@@ -79,6 +82,20 @@ from cost_per_day
 where reporting_date > $today
 having count(*) > 0
 """
+REFUSED = f"""
+select
+    reporting_date,
+    sum(calls)::bigint as calls,
+    sum(acknowledged_calls)::bigint as acknowledged_calls,
+    sum(calls_without_estimate)::bigint as calls_without_estimate,
+    sum(estimated_usd)::decimal(38,12) as estimated_usd,
+    max_by(error, calls) as error,
+    max_by(reason, calls) as reason
+from quarantine_summary
+where state = 'waiting' and reporting_date >= (select max(reporting_date) from quarantine_summary) - {RECENT}
+group by all
+order by reporting_date
+"""
 
 
 def find_breaches(home: Home) -> list[Breach]:
@@ -96,6 +113,7 @@ def find_breaches(home: Home) -> list[Breach]:
             *(_anomaly(**row) for row in _rows(connection, "cost_anomalies", ANOMALIES, today=today)),
             *(_invoice(**row) for row in _rows(connection, "invoice_reconciliation", INVOICES)),
             *(_clock(**row) for row in _rows(connection, "cost_per_day", CLOCKS, today=today)),
+            *(_refused(**row) for row in _rows(connection, "quarantine_summary", REFUSED)),
         ]
 
 
@@ -171,6 +189,28 @@ def _clock(first_date: object, last_date: object, days: int) -> Breach:
         severity=Severity.WARN,
         title=f"calls are dated {dates}, which is later than today",
         detail="a clock is wrong; no budget counts them before their day; see freshness",
+    )
+
+
+def _refused(
+    reporting_date: object,
+    calls: int,
+    acknowledged_calls: int,
+    calls_without_estimate: int,
+    estimated_usd: Decimal | None,
+    error: str,
+    reason: str,
+) -> Breach:
+    """Told again when they are ten times as many."""
+    unknown = f", of {calls_without_estimate:,} nobody knows" if calls_without_estimate else ""
+    said = QUOTED.sub("'…'", reason)  # a name that stands in quotes may be a user's
+    return Breach(
+        key=f"refused:{reporting_date}:{10 ** (len(str(calls)) - 1)}",
+        kind=Kind.REFUSED,
+        severity=Severity.ERROR if acknowledged_calls else Severity.WARN,
+        title=f"{calls:,} calls of {reporting_date} were refused and are in no report: "
+        f"{_usd(estimated_usd or Decimal(0))} by their own counts{unknown}",
+        detail=f"mostly {error}: {said}; see llm-cost quarantine list",
     )
 
 

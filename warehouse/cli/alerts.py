@@ -20,7 +20,7 @@ def alerts(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the published reports warn of: budgets, unusual costs, invoices that disagree.
+    """Show what the published reports warn of: budgets, unusual costs, invoices that disagree, refused calls.
 
     The exit code is 1 where an alert could not be delivered; it is tried again the next time.
     """
@@ -38,7 +38,7 @@ def alerts(
             columns = ["severity", "kind", "title", "detail"]
             say_table(columns, [[str(getattr(breach, name)) for name in columns] for breach in breaches])
         else:
-            say("No budget, cost or invoice is out of order")
+            say("No budget, cost or invoice is out of order, and no call was refused")
         if send and not AlertSettings.load(target).notify:
             say(f"Nobody to tell: {target.alerts_toml} names no recipient")
         elif send:

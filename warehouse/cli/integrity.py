@@ -134,15 +134,14 @@ def describe_verification(report: VerifyReport) -> str:
         f"{report.cost_usd:,f} USD and {report.prompts:,} prompts; {report.journals:,} journals with "
         f"{report.unsealed_lines:,} lines to seal; {report.quarantined:,} lines in quarantine"
     )
-    if report.clean:
-        return f"Clean: {looked_at}"
-    return f"Problems: {len(report.problems):,}. Looked at {looked_at}"
+    found = "Clean:" if report.clean else f"Problems: {len(report.problems):,}. Looked at"
+    return f"{found} {looked_at}; {report.books.in_words()}"
 
 
 def _verification_json(report: VerifyReport) -> dict[str, object]:
     fields: dict[str, object] = {name: getattr(report, name) for name in report.__slots__}
     findings = {"problems": _as_json(report.problems), "notes": _as_json(report.notes)}
-    return {"clean": report.clean, **fields, **findings}
+    return {"clean": report.clean, **fields, "books": asdict(report.books), **findings}
 
 
 def _repair_json(report: RepairReport, *, dry_run: bool) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Commands that write: init, import, seal, build."""
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,8 @@ from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, prog
 from warehouse.importing.calls import Defaults
 from warehouse.importing.import_files import ImportReport, import_files
 from warehouse.importing.importer import ANSWERS, FORMATS, TABLE
+from warehouse.published.coverage import books_of
+from warehouse.published.read import open_warehouse
 from warehouse.sealing.seal import SealReport, seal
 
 IMPORT_FORMATS = (ANSWERS, TABLE, *FORMATS)
@@ -132,11 +135,14 @@ def build_(
     target = home_of(home)
     with working("building the reports"):
         report = build(target, full_refresh=full_refresh, status_date=status_date.date() if status_date else None)
+    with open_warehouse(target) as connection:
+        books = books_of(connection)
     if as_json:
-        say_json(_build_json(report))
+        say_json(_build_json(report) | {"books": asdict(books)})
     else:
         say(describe_seal(report.sealed))
         say(describe_build(report))
+        say(f"The books: {books.in_words()}")
         say(
             f"Published {target.warehouse_database}"
             if report.dbt

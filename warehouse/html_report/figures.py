@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from tracking.errors import ArgumentError, LedgerError
+from warehouse.published.coverage import Books, Refused, books_of, refused_by_reason
 from warehouse.published.proof import CutProof, prove
 
 Row = dict[str, Any]
@@ -104,6 +105,8 @@ class Figures:
     performance: list[Row]
     coverage: list[Row]
     quality: Row
+    refused: list[Refused]
+    books: Books
     proofs: list[CutProof]
 
 
@@ -190,7 +193,9 @@ COVERAGE = """
         assumed,
         sum(requests)::bigint as requests,
         sum(token_count)::bigint as token_count,
-        sum(cost_usd)::decimal(38, 12) as cost_usd
+        sum(cost_usd)::decimal(38, 12) as cost_usd,
+        sum(refused_requests)::bigint as refused_requests,
+        sum(refused_estimated_usd)::decimal(38, 12) as refused_estimated_usd
     from pricing_coverage
     where reporting_month between date_trunc('month', $first::date) and $last
     group by pricing_status, assumed
@@ -200,7 +205,16 @@ COVERAGE = """
 QUALITY = """
     select
         (select count(*) filter (where is_conflicting) from ledger_conflicts) as conflicts,
-        (select coalesce(sum(byte_ranges), 0)::bigint from quarantine_summary) as quarantined,
+        (
+            select coalesce(sum(calls), 0)::bigint
+            from quarantine_summary
+            where state = 'waiting' and kind = 'journal'
+        ) as quarantined,
+        (select coalesce(sum(calls), 0)::bigint from quarantine_summary where state = 'replayed') as replayed,
+        (select coalesce(sum(calls), 0)::bigint from quarantine_summary where state = 'discarded') as discarded,
+        (
+            select sum(estimated_usd)::decimal(38, 12) from quarantine_summary where state = 'discarded'
+        ) as discarded_usd,
         (
             select coalesce(sum(day_late_requests), 0)::bigint
             from late_rows
@@ -242,6 +256,8 @@ def read_figures(
         performance=reader.rows(PERFORMANCE),
         coverage=reader.rows(COVERAGE),
         quality=reader.one(QUALITY),
+        refused=refused_by_reason(connection),
+        books=books_of(connection),
         proofs=prove(connection),
     )
 

@@ -7,8 +7,8 @@ sealers and builds. What was replaced meanwhile is no problem.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -30,8 +30,11 @@ from warehouse.integrity.verify_files import (
 from warehouse.integrity.verify_segments import SegmentVerifier
 from warehouse.ledger.manifest import Conflict, Manifest, QuarantinedLine, Segment
 from warehouse.locks import sealing
+from warehouse.published.coverage import Books, Part, books_of
 from warehouse.published.proof import prove
 from warehouse.published.read import open_warehouse
+from warehouse.quarantine.refused_calls import State, refused_calls
+from warehouse.quarantine.standing import standing_refusals
 from warehouse.sources.ledger import create_sources
 
 
@@ -47,6 +50,9 @@ class VerifyReport:
     journals: int = 0
     unsealed_lines: int = 0
     quarantined: int = 0
+    """Damaged lines of journals."""
+    books: Books = field(default_factory=Books)
+    """What is recorded by now, and what is refused beside it; failed and assumed as the reports were built last."""
     problems: list[Finding] = field(default_factory=list[Finding])
     notes: list[Finding] = field(default_factory=list[Finding])
 
@@ -87,8 +93,9 @@ def verify(home: Home, progress: Callable[[int], None] | None = None) -> VerifyR
     verify_quarantine(home, listed.quarantined, findings)
     verify_ids(home, findings)
     verify_modes(home, findings)
-    _verify_reports(home, findings)
+    published = _verify_reports(home, findings)
     _sum_up(listed, report)
+    report.books = _books(home, listed, published, findings)
     return report
 
 
@@ -132,12 +139,19 @@ def _verify_journals(listed: _Listed, findings: Findings, report: VerifyReport) 
         report.unsealed_lines += verify_journal(path, sealed, ends[path.name], findings)
 
 
-def _verify_reports(home: Home, findings: Findings) -> None:
-    """Compare the published reports with one another, and with the manifest where a day did not change since."""
+def _verify_reports(home: Home, findings: Findings) -> Books:
+    """Compare the published reports with one another, and with the manifest where a day did not change since.
+
+    Returned is what they say of the books; nothing where there are none.
+    """
+    books = Books()
     if not home.warehouse_database.exists():
-        return
+        return books
     try:
         with open_warehouse(home) as published:
+            # A file of earlier models has no such reports.
+            with suppress(duckdb.CatalogException, duckdb.BinderException):
+                books = books_of(published)
             for proof in prove(published):
                 findings.differs(home.warehouse_database, f"sum of {proof.cut}", proof.ledger, proof.sums)
             days = dict(_days(published))
@@ -147,12 +161,48 @@ def _verify_reports(home: Home, findings: Findings) -> None:
     except (LedgerError, duckdb.Error) as error:
         reason = str(error).strip().splitlines()[0]
         findings.problem(home.warehouse_database, f"cannot be read ({reason}); `llm-cost build` renews it")
-        return
+        return books
     stale = {day for day, _ in days.keys() ^ now.keys()}
     for day in sorted(days.keys() & now.keys()):
         findings.differs(home.warehouse_database, f"sums of {day[0]}", now[day], days[day])
     if stale:
         findings.note(home.warehouse_database, f"{len(stale)} days changed since the last build")
+    return books
+
+
+def _books(home: Home, listed: _Listed, published: Books, findings: Findings) -> Books:
+    """What is recorded and what is refused; a refused call whose application was told that it is recorded is lost."""
+    try:
+        try:
+            calls = standing_refusals(home)
+        except LedgerError:  # a damaged segment, which was named
+            calls = list(refused_calls(home))
+    except (LedgerError, OSError) as error:
+        findings.problem(home.quarantine, f"cannot be read: {error}")
+        calls = []
+    waiting = [call for call in calls if call.state is State.WAITING]
+    for call in waiting:
+        if call.was_acknowledged and call.line is not None:
+            findings.problem(
+                home.quarantine if call.file is None else call.file,
+                f"keeps a line that was acknowledged and is in no report ({call.line.reason}); "
+                f"see `llm-cost quarantine show {call.id[:13]}`, then replay or discard it",
+                f"{call.line.journal} bytes {call.line.start} to {call.line.start + call.line.length}",
+            )
+    known = [call.estimated_usd for call in waiting if call.estimated_usd is not None]
+    with localcontext(EXACT):
+        recorded = Part(
+            sum(segment.requests for segment in listed.segments),
+            sum((segment.cost_usd for segment in listed.segments), Decimal(0)),
+        )
+        refused = Part(len(waiting), sum(known, Decimal(0)))
+    return replace(
+        published,
+        recorded=recorded,
+        refused=refused,
+        unpriced=Part(sum(segment.unpriced_requests for segment in listed.segments)),
+        refused_without_estimate=len(waiting) - len(known),
+    )
 
 
 def _days(connection: duckdb.DuckDBPyConnection) -> list[tuple[tuple[object, str], tuple[object, ...]]]:

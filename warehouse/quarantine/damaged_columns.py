@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from tracking import LLMUsageRecord, UsageError
 from tracking.assumptions import assumptions_from_json
+from tracking.money import as_cost_usd
 from tracking.terms import context_from_json
 from tracking.usage import TOKEN_COUNTS, units_from_json
 
@@ -69,8 +70,8 @@ def entry_of_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
 def cost_of_columns(columns: Mapping[str, Any]) -> Decimal | None:
     """What the line itself says it cost."""
     try:
-        return Decimal(columns["cost_usd"])
-    except (KeyError, ArithmeticError, TypeError, ValueError):
+        return as_cost_usd(columns.get("cost_usd"))
+    except ValueError:
         return None
 
 

@@ -28,6 +28,9 @@ from warehouse.quarantine.settled_calls import SETTLED, Settlement, settlements
 TORN = "torn last line of a writer that is gone"
 """Why a journal's line is no record where it was never acknowledged: its `write()` did not return."""
 
+YEARS = range(1971, 9999)
+MOST_USD = 10**15
+
 Entry = Mapping[str, Any]
 
 
@@ -130,7 +133,7 @@ def _settled(settlement: Settlement) -> RefusedCall:
         occurred_at=datetime.fromisoformat(said["occurred_at"]),
         entry=said,
         response=None,
-        estimated_usd=None if said["estimated_usd"] is None else Decimal(said["estimated_usd"]),
+        estimated_usd=_usd(said["estimated_usd"]),
         settlement=settlement,
     )
 
@@ -164,7 +167,7 @@ class _Reader:
         occurred_at = _instant(entry.get("occurred_at")) or refused_at
         response = _response(entry)
         if "estimated_usd" in entry:
-            usd = None if entry["estimated_usd"] is None else Decimal(entry["estimated_usd"])
+            usd = _usd(entry["estimated_usd"])
         else:
             usd = self._estimated(response, occurred_at, entry.get("tenant"))
         if usd is None and line is not None:
@@ -231,10 +234,20 @@ def _response(entry: Entry) -> LLMResponse | None:
 
 
 def _instant(text: object) -> datetime | None:
+    """An instant that reports can be made of, in whatever time zone; `None` where it is none."""
     try:
         instant = datetime.fromisoformat(str(text))
-        return instant.astimezone(UTC) if instant.tzinfo else None
+        return instant.astimezone(UTC) if instant.tzinfo and instant.year in YEARS else None
     except (ValueError, OverflowError):
+        return None
+
+
+def _usd(text: object) -> Decimal | None:
+    """An amount that reports can add up."""
+    try:
+        usd = Decimal(str(text))
+        return usd if usd.is_finite() and abs(usd) < MOST_USD else None
+    except ArithmeticError:
         return None
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.rows.identity import event_key_of, record_id_of
 from warehouse.ledger.manifest import Manifest, Segment
@@ -20,8 +21,8 @@ def standing_refusals(home: Home) -> list[RefusedCall]:
     """Every refused call, those marked as recorded that the sealed ledger holds under the very same record.
 
     Raises:
-        LedgerError: the home's manifest or `prices.toml` cannot be used.
-        OSError: a file of quarantine, or a segment, cannot be read.
+        LedgerError: the home's manifest, segments or `prices.toml` cannot be used.
+        OSError: a file of quarantine cannot be read.
     """
     calls = list(refused_calls(home))
     waiting = [call for call in calls if call.state is State.WAITING]
@@ -60,4 +61,7 @@ def _sealed(home: Home, segments: Iterable[Segment], first: datetime, records: s
     earliest = (first - CLOCKS_APART).date()
     files = [home.usage / each.file for each in segments if each.row_count and each.usage_date >= earliest]
     rows = scan(files).select("record_id").filter(pl.col("record_id").is_in(list(records)))
-    return set(rows.collect()["record_id"])
+    try:
+        return set(rows.collect()["record_id"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise LedgerError(f"segments of {home.root} cannot be read: {error}; `llm-cost verify` names them") from error

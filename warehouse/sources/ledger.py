@@ -1,5 +1,5 @@
 """What dbt reads of the ledger, all from the manifest: the live segments as `ledger.usage`, their sums by day as
-`ledger.segments`, and what was odd about them as `ledger.conflicts` and `ledger.quarantined`."""
+`ledger.segments`, and what was odd about them as `ledger.conflicts`. Beside them what was refused: `ledger.refused`."""
 
 from collections.abc import Iterable
 from dataclasses import astuple
@@ -12,6 +12,7 @@ from warehouse.database import create_table, parquet_files
 from warehouse.ledger.days import days_of
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import USAGE_SCHEMA, duckdb_type
+from warehouse.sources.refused import create_refused
 
 SEGMENTS = {
     "usage_date": "DATE",
@@ -26,7 +27,6 @@ SEGMENTS = {
     "bytes": "BIGINT",
 }
 CONFLICTS = {"event_key": "VARCHAR", "record_id": "VARCHAR"}
-QUARANTINED = {"journal": "VARCHAR", "start": "BIGINT", "length": "BIGINT", "reason": "VARCHAR"}
 
 
 def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -40,7 +40,6 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     with Manifest(home) as manifest:
         segments = manifest.segments()
         conflicts = manifest.conflicts()
-        quarantined = manifest.quarantined()
     connection.execute("begin")
     connection.execute("create schema if not exists ledger")
     columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in USAGE_SCHEMA.items())
@@ -49,7 +48,7 @@ def create_sources(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     days = days_of(segments, home.settings().reporting_timezone).values()
     create_table(connection, "segments", SEGMENTS, [astuple(day) for day in days])
     create_table(connection, "conflicts", CONFLICTS, [astuple(conflict) for conflict in conflicts])
-    create_table(connection, "quarantined", QUARANTINED, [astuple(line) for line in quarantined])
+    create_refused(connection, home)
     connection.execute("commit")
 
 

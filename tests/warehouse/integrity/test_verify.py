@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from ledgers import NOON, body, journals, llm_cost, record, record_month, write_
 from tracking import CostTracker
 from tracking.book_settings import Retention
 from tracking.home import Home
-from tracking.journal.writer import encode_line
+from tracking.journal.writer import encode_line, record_line
 from warehouse.integrity.repair import repair
 from warehouse.integrity.verify import VerifyReport, verify
 from warehouse.ledger.compact import compact
@@ -27,6 +28,10 @@ from warehouse.ledger.tidy import delete_retired
 from warehouse.privacy.erase import erase
 from warehouse.privacy.person import Person
 from warehouse.privacy.retain import retain
+from warehouse.published.coverage import Part
+from warehouse.quarantine.refused_calls import Kind
+from warehouse.quarantine.selection import Selection
+from warehouse.quarantine.settle import Missing, discard, replay
 from warehouse.sealing.seal import seal
 
 FLIPS = 24
@@ -43,7 +48,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record(tracker, body(10, 9, id="stream"))
         record(tracker, body(3, 1, id="stream"), user="someone else")
         record(tracker, body(), at="noon")  # type: ignore[arg-type]
-    write_journal(home, b"no record at all\n", encode_line(b"{}"), b"12345678 {torn")
+    for number, torn in enumerate((b"no record at all", encode_line(b"{}")[:-2], b"12345678 {torn")):
+        write_journal(home, torn, name=f"elsewhere-{number}-1.log")
     seal(Home(home))
     return home
 
@@ -135,7 +141,7 @@ def test_every_way_a_file_can_be_missing_or_too_many_is_named(copied: Path) -> N
         aside.rename(path)
     kept = max(copied.glob("quarantine/elsewhere*.jsonl"), key=lambda file: file.stat().st_size)
     aside = kept.rename(copied / "aside")
-    assert len([each for each in problems(copied) if each.startswith("quarantine: keeps no line of elsewhere")]) == 2
+    assert len([each for each in problems(copied) if each.startswith("quarantine: keeps no line of elsewhere")]) == 1
     aside.rename(kept)
     stranger = segment.with_name("stranger.parquet")
     pl.read_parquet(segment, hive_partitioning=False).write_parquet(stranger)
@@ -274,6 +280,7 @@ def test_the_command_says_it_in_one_line_and_names_the_place(copied: Path) -> No
     clean = llm_cost("verify", "--home", copied)
     assert (clean.returncode, clean.stderr) == (0, "")
     assert clean.stdout.startswith("Clean: ")
+    assert "refused 4 (estimated " in clean.stdout and "unknown for 3" in clean.stdout
     assert len(clean.stdout.splitlines()) == 1
     path = sorted(copied.glob("usage/*/*.parquet"))[0]
     os.truncate(path, 100)
@@ -296,4 +303,37 @@ def test_it_is_clean_after_erasure_and_retention_and_repair_finds_nothing_lost(c
         assert problems(copied) == []
     assert verify(home).quarantined == 0
     assert repair(home).lost == []
+    assert problems(copied) == []
+
+
+def test_lines_that_were_acknowledged_and_cannot_be_read_are_problems_until_they_are_settled(copied: Path) -> None:
+    """Of a writer that is gone the torn last line was never acknowledged."""
+    with CostTracker(copied.parent / "elsewhere") as tracker:
+        row = record(tracker, body(7, 1))
+    line = record_line(row, "what was said")
+    write_journal(copied, b"no record at all\n", encode_line(b"{}"), b"0" * 8 + line[8:], b"12345678 {torn")
+    seal(Home(copied))
+    found = problems(copied)
+    assert len(found) == 3 and all("was acknowledged and is in no report" in problem for problem in found)
+    assert sorted("not a record" in problem for problem in found) == [False, False, True]
+    assert "what was said" not in "".join(found)
+    assert verify(Home(copied)).books.refused == Part(8, (row.cost_usd or 0) + verify_estimate(copied.parent))
+    done = llm_cost("verify", "--home", copied)
+    assert done.returncode == 1 and "refused 8 (estimated" in done.stdout
+    assert replay(Home(copied), Selection(kind=Kind.JOURNAL), Missing()).replayed == 1
+    discard(Home(copied), Selection(kind=Kind.JOURNAL), "not ours")
+    assert problems(copied) == []
+
+
+def verify_estimate(folder: Path) -> Decimal:
+    """What the one refused call of every home here cost."""
+    with CostTracker(folder / "another") as tracker:
+        return record(tracker, body()).cost_usd or Decimal(0)
+
+
+def test_a_damaged_copy_of_a_line_that_is_in_the_ledger_is_no_problem(copied: Path) -> None:
+    with CostTracker(copied) as tracker:
+        row = record(tracker, body(7, 1))
+    write_journal(copied, b"0" * 8 + record_line(row, None)[8:])
+    seal(Home(copied))
     assert problems(copied) == []
