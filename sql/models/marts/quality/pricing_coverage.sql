@@ -42,10 +42,12 @@ together as (
     select
         reporting_month,
         'refused' as pricing_status,
-        cast(null as {{ dbt.type_string() }}) as assumed,
+        null as assumed,
         {%- for measure in measures() %}
         {%- set of_calls = measure.endswith('requests') %}
-        cast({{ 0 if of_calls else 'null' }} as {{ 'decimal(38, 12)' if measure == 'cost_usd' else 'bigint' }}) as {{ measure }},
+        cast(
+            {{ 0 if of_calls else 'null' }} as {{ 'decimal(38, 12)' if measure == 'cost_usd' else 'bigint' }}
+        ) as {{ measure }},
         {%- endfor %}
         refused_requests,
         refused_estimated_usd
