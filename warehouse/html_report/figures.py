@@ -205,16 +205,10 @@ COVERAGE = """
 QUALITY = """
     select
         (select count(*) filter (where is_conflicting) from ledger_conflicts) as conflicts,
-        (
-            select coalesce(sum(calls), 0)::bigint
-            from quarantine_summary
-            where state = 'waiting' and kind = 'journal'
-        ) as quarantined,
-        (select coalesce(sum(calls), 0)::bigint from quarantine_summary where state = 'replayed') as replayed,
-        (select coalesce(sum(calls), 0)::bigint from quarantine_summary where state = 'discarded') as discarded,
-        (
-            select sum(estimated_usd)::decimal(38, 12) from quarantine_summary where state = 'discarded'
-        ) as discarded_usd,
+        coalesce(sum(calls) filter (where state = 'waiting' and kind = 'journal'), 0)::bigint as quarantined,
+        coalesce(sum(calls) filter (where state = 'replayed'), 0)::bigint as replayed,
+        coalesce(sum(calls) filter (where state = 'discarded'), 0)::bigint as discarded,
+        (sum(estimated_usd) filter (where state = 'discarded'))::decimal(38, 12) as discarded_usd,
         (
             select coalesce(sum(day_late_requests), 0)::bigint
             from late_rows
@@ -222,6 +216,7 @@ QUALITY = """
         ) as late,
         (select coalesce(sum(requests), 0)::bigint from cost_per_day where reporting_date > $today) as later,
         (select max(last_recorded_at) from freshness) as last_recorded_at
+    from quarantine_summary
 """
 
 
