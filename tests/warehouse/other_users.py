@@ -45,7 +45,7 @@ def as_user(
         command = ["unshare", "--mount", "--propagation", "private", *shell, *command]
     environment = os.environ | {"HOME": str(home), "TMPDIR": str(home), "LLM_COST_HOME": str(home / "ledger")}
     return subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=ROOT, umask=umask, timeout=300, check=False
+        command, capture_output=True, text=True, env=environment, cwd=ROOT, umask=umask, timeout=1200, check=False
     )
 
 
