@@ -6,6 +6,12 @@ days as (
 
 ),
 
+margins as (
+
+    select * from {{ ref('int_forecast_margins') }}
+
+),
+
 budgets as (
 
     select * from {{ ref('stg_budgets') }}
@@ -33,9 +39,6 @@ current_days as (
         days.period_end,
         days.status_date,
         days.mean_usd,
-        days.deviation_usd,
-        days.drift_usd,
-        days.weeks,
         spending.spent_usd
     from days
     inner join spending
@@ -79,11 +82,17 @@ expected as (
 added_up as (
 
     select
-        *,
-        cast(spent_usd as double)
-        + sum(expected_usd) over (partition by entry_number order by forecast_date asc) as cumulative_usd,
-        {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }} as margin_usd
+        expected.*,
+        margins.margin_usd,
+        cast(expected.spent_usd as double)
+        + sum(expected.expected_usd) over (partition by expected.entry_number order by expected.forecast_date asc)
+            as cumulative_usd
     from expected
+    left join margins
+        on
+            expected.entry_number = margins.entry_number
+            and expected.status_date = margins.cutoff_date
+            and expected.days_ahead = margins.days_ahead
 
 ),
 

