@@ -30,6 +30,7 @@ from tracking.rows.options import CallOptions
 from tracking.rows.prompt import PromptKeeper, PromptPolicy
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
+from tracking.values import unreadable
 
 KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
@@ -211,7 +212,7 @@ class CostTracker:
             arguments |= {name: around.get(name) for name in REQUIRED if arguments[name] is None}
         for name in REQUIRED:
             value = arguments[name]
-            if value is None or (isinstance(value, str) and not value.strip()):
+            if value is None or (type(value) is str and not value.strip()):
                 raise ArgumentError(name, "is missing or blank")
         _check_names(options.keys())
         response = arguments["llm_response"]
@@ -224,12 +225,20 @@ class CostTracker:
         prompt = self._prompts.trace(arguments["prompt"])
         response = response.with_prompt(prompt.chars)
         cost = self._cost(response, occurred_at, attribution["tenant"])
-        attribution["request_type"] = RequestType.of(arguments["request_type"], self._request_types)
+        attribution["request_type"] = self._request_type(arguments["request_type"])
         record = build_record(response, cost, prompt, attribution, occurred_at, options)
         if cost.price is not None:
             self._price_files.keep(cost.price)
         record.attach(user=user, trackable=trackable, prompt=arguments["prompt"])
         return record, record_line(record, prompt.text)
+
+    def _request_type(self, value: object) -> str:
+        try:
+            return RequestType.of(value, self._request_types)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            raise unreadable("request_type", value, error) from error
 
     def _cost(self, response: LLMResponse, at: datetime, tenant: str | None) -> Cost:
         if response.status == "error" and response.usage.token_count is None:

@@ -14,9 +14,14 @@ from operator import attrgetter
 from typing import Any, cast
 
 from tracking.errors import UsageError
+from tracking.units import check_unit
+from tracking.values import number, shown
 
 MAX_COUNT = 10**12
 """More than any call can use, and little enough that the sums of millions of such rows still fit 64 bits."""
+
+MOST_PLACES = 30
+"""Decimal places of a quantity at most."""
 
 TOKEN_COUNTS = (
     "input_tokens",
@@ -52,19 +57,21 @@ def as_quantity(name: str, value: object) -> Quantity:
     Raises:
         UsageError: not a number, a boolean, NaN, infinite, negative or too large.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        shown = f" ({value!r})" if isinstance(value, bool | str) and len(repr(value)) <= 32 else ""
-        raise UsageError(f"{name}{shown} is a {type(value).__name__}, not a number")
-    quantity = Decimal(repr(value)) if isinstance(value, float) else value
+    quantity = number(value)
+    if quantity is None:
+        told = f" ({shown(value)})" if isinstance(value, bool) or (isinstance(value, str) and len(value) <= 30) else ""
+        raise UsageError(f"{name}{told} is a {type(value).__name__}, not a number")
     if isinstance(quantity, Decimal):
         if not quantity.is_finite():
-            raise UsageError(f"{name} ({value}) is not a finite number")
-        if quantity == quantity.to_integral_value():
-            quantity = int(quantity)
+            raise UsageError(f"{name} ({shown(value)}) is not a finite number")
+        if quantity and quantity.adjusted() < -MOST_PLACES:
+            raise UsageError(f"{name} ({shown(value)}) has more than {MOST_PLACES} decimal places")
     if quantity < 0:
-        raise UsageError(f"{name} ({value}) is negative")
+        raise UsageError(f"{name} ({shown(value)}) is negative")
     if quantity > MAX_COUNT:
-        raise UsageError(f"{name} ({value}) is larger than {MAX_COUNT}")
+        raise UsageError(f"{name} ({shown(value)}) is larger than {MAX_COUNT}")
+    if isinstance(quantity, Decimal) and quantity == quantity.to_integral_value():
+        return int(quantity)
     return quantity
 
 
@@ -72,7 +79,7 @@ def as_count(name: str, value: object) -> int:
     """`value` as a non-negative whole number up to MAX_COUNT, or UsageError."""
     quantity = as_quantity(name, value)
     if not isinstance(quantity, int):
-        raise UsageError(f"{name} ({value}) is not a whole number")
+        raise UsageError(f"{name} ({shown(value)}) is not a whole number")
     return quantity
 
 
@@ -138,6 +145,7 @@ class Usage:
 
     Raises:
         UsageError: a count is negative, not a whole number, or exceeds the count it is part of.
+        ArgumentError: a unit that neither the catalogue nor any answer counts in; the nearest name is told.
     """
 
     input_tokens: int | None = None
@@ -155,6 +163,11 @@ class Usage:
             if value is not None:
                 object.__setattr__(self, name, as_count(name, value))
         check_subsets(self.token_counts())
+        given = cast(object, self.other_units)
+        if not isinstance(given, Mapping):
+            raise UsageError(f"other_units is a {type(given).__name__}, expected a mapping of quantities by unit")
+        for name in cast("Mapping[object, object]", given):
+            check_unit(name, TOKEN_COUNTS)
         others = {name: as_quantity(name, value) for name, value in self.other_units.items()}
         object.__setattr__(self, "other_units", others)
 

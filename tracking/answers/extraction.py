@@ -13,9 +13,10 @@ from tracking.answers.inference import extractors_of, infer_provider, provider_o
 from tracking.answers.shapes import litellm
 from tracking.answers.shapes.everyones import REPORTED_COSTS
 from tracking.answers.wrappers import unwrapped
-from tracking.errors import ResponseError, UsageError
+from tracking.errors import ArgumentError, ResponseError, UsageError
 from tracking.interrupts import raise_interrupt_behind
 from tracking.usage import as_quantity
+from tracking.values import LONGEST_NAME, instant, text_problem
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 NOTHING: Mapping[str, Any] = {}
@@ -50,9 +51,11 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
     compiled = extractors_of(provider or own_provider or infer_provider(answer, model))
     own_model, usage, assumptions, table = compiled.read(answer, model)
     tier, price_context, region = table.conditions(answer)
+    if tier is not None and (problem := text_problem(tier)):
+        raise ResponseError(f"service_tier of the answer {problem}")
     read: dict[str, Any] = {
         "provider": compiled.provider,
-        "model": model or (own_model if isinstance(own_model, str) and own_model.strip() else None),
+        "model": model or _name_in(own_model),
         "usage": usage,
         "answer": answer,
         "id": response_id_of(answer),
@@ -86,6 +89,15 @@ def provider_of_chunk(chunk: object) -> str | None:
     return litellm.provider_of(fields_of(chunk) or {}, litellm.hidden_params(chunk)) if is_litellm else provider
 
 
+def _name_in(model: object) -> str | None:
+    """A model as its answer names it."""
+    if not isinstance(model, str) or not model.strip():
+        return None
+    if problem := text_problem(model, LONGEST_NAME):
+        raise ResponseError(f"model of the answer {problem}")
+    return model
+
+
 def _reported_cost(answer: Fields, provider: str, hidden: Fields) -> Decimal | None:
     """What the provider itself, or LiteLLM, says it cost, in USD."""
     try:
@@ -115,8 +127,11 @@ def instant_of(answer: Fields) -> datetime | None:
             except ValueError as error:
                 raise_interrupt_behind(error)
                 continue
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            return value.astimezone(UTC)
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            try:
+                return instant(field, value)
+            except ArgumentError:
+                continue
     return None
 
 

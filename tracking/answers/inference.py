@@ -7,6 +7,7 @@ from tracking.answers.fields import Fields, fields_of, text_in
 from tracking.answers.shapes.everyones import MARKS
 from tracking.errors import ArgumentError
 from tracking.providers import REMEMBERED_NAMES, find_provider, provider_named, provider_of_model, snapshot
+from tracking.values import LONGEST_NAME
 
 _BY_FIELD = [(name, each.provider) for each in MARKS for name in each.fields]
 _BY_USAGE_FIELD = [(name, each.provider) for each in MARKS for name in each.usage_fields]
@@ -82,7 +83,8 @@ def _by_shape(answer: Fields) -> str | None:
 
 
 def _model_in(answer: Fields) -> str | None:
-    return text_in(answer.get("model")) or text_in(answer.get("modelVersion"))
+    named = text_in(answer.get("model")) or text_in(answer.get("modelVersion"))
+    return named if named is None or len(named) <= LONGEST_NAME else None
 
 
 @lru_cache(maxsize=1024)

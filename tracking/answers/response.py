@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from tracking.answers.estimates import tokens_of, with_estimated_input
@@ -11,10 +12,12 @@ from tracking.answers.extraction import extract, real_id
 from tracking.answers.text import text_of
 from tracking.answers.wrappers import stream_of
 from tracking.assumptions import BEFORE_THERE_WERE_WORDS, Assumption
-from tracking.errors import ArgumentError
+from tracking.errors import ArgumentError, CostTrackingError, ResponseError
+from tracking.interrupts import raise_interrupt_behind
 from tracking.providers import provider_named
 from tracking.terms import terms_of_tier
-from tracking.usage import Usage
+from tracking.usage import Usage, as_quantity
+from tracking.values import LONGEST_NAME, instant, plain_text, shown, text_problem
 
 if TYPE_CHECKING:
     from tracking.answers.streams import StreamReader
@@ -59,14 +62,22 @@ class LLMResponse:
     assumptions: tuple[Assumption, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_names(self.provider, self.model)
-        object.__setattr__(self, "provider", provider_named(self.provider))
+        provider, model = _names(self.provider, self.model)
+        object.__setattr__(self, "provider", provider_named(provider))
+        object.__setattr__(self, "model", model)
         if isinstance(usage := cast(object, self.usage), Mapping):
             object.__setattr__(self, "usage", _usage_of(cast("Mapping[str, Any]", usage)))
         elif not isinstance(usage, Usage):
             raise ArgumentError("usage", f"is a {type(usage).__name__}, expected Usage or a mapping of its counts")
-        if self.created is not None and self.created.tzinfo is None:
-            raise ArgumentError("created", f"({self.created.isoformat()}) has no time zone")
+        if self.created is not None:
+            object.__setattr__(self, "created", instant("created", self.created))
+        for name in ("service_tier", "region", "finish_reason", "error_type"):
+            if not isinstance(text := getattr(self, name), str | None):
+                raise ArgumentError(name, f"is a {type(text).__name__}, expected a text")
+        if not isinstance(terms := cast(object, self.price_context), Mapping):
+            raise ArgumentError("price_context", f"is a {type(terms).__name__}, expected a mapping of texts")
+        if self.provider_cost is not None:
+            object.__setattr__(self, "provider_cost", Decimal(as_quantity("provider_cost", self.provider_cost)))
         object.__setattr__(self, "id", real_id(self.id))
         if self.estimated and not self.assumptions:
             object.__setattr__(self, "assumptions", BEFORE_THERE_WERE_WORDS)
@@ -88,9 +99,9 @@ class LLMResponse:
         """
         if isinstance(obj, cls):
             return obj
-        _check_given(provider, model)
+        provider, model = _given(provider, model)
         if (stream := stream_of(obj)) is None:
-            return cls._of(extract(obj, provider, model))
+            return cls._of(_extracted(obj, provider, model))
         if isinstance(watched := getattr(stream, "response", None), cls):
             return watched
         return cls.from_stream(stream, provider, model)
@@ -169,26 +180,47 @@ cast(Any, LLMResponse).text = _TextOfAnswer()  # `__getattr__` would slow every 
 
 
 def _stream_reader(provider: str | None, model: str | None) -> "StreamReader":
-    _check_given(provider, model)
+    provider, model = _given(provider, model)
     from tracking.answers.streams import StreamReader
 
     return StreamReader(provider, model)
 
 
-def _check_given(provider: object, model: object) -> None:
-    if provider is not None or model is not None:
-        _check_names("unknown yet" if provider is None else provider, model)
+def _given(provider: str | None, model: str | None) -> tuple[str | None, str | None]:
+    """Checked names of what was given."""
+    if provider is None:
+        return None, None if model is None else _names("unknown yet", model)[1]
+    return _names(provider, model)
 
 
-def _check_names(provider: object, model: object) -> None:
-    if not isinstance(provider, str) or not provider.strip():
+def _extracted(obj: object, provider: str | None, model: str | None) -> dict[str, Any]:
+    try:
+        return extract(obj, provider, model)
+    except CostTrackingError:
+        raise
+    except Exception as error:  # an answer of the application's own class may fail in its own way
+        raise_interrupt_behind(error)
+        problem = f"an answer of type {type(obj).__name__} cannot be read: {type(error).__name__} was raised"
+        raise ResponseError(problem) from error
+
+
+def _names(provider: object, model: object) -> tuple[str, str | None]:
+    named = plain_text(provider) if isinstance(provider, str) else ""
+    if not named.strip():
         raise ArgumentError("provider", "is missing or blank")
-    if model is not None and not (isinstance(model, str) and model.strip()):
+    of_model = plain_text(model) if isinstance(model, str) else None
+    if model is not None and (of_model is None or not of_model.strip()):
         raise ArgumentError("model", "is blank or not a text")
+    for argument, text in (("provider", named), ("model", of_model)):
+        if text is not None and (problem := text_problem(text, LONGEST_NAME)):
+            raise ArgumentError(argument, problem)
+    return named, of_model
 
 
 def _usage_of(counts: Mapping[str, Any]) -> Usage:
     unknown = counts.keys() - Usage.__dataclass_fields__.keys()
     if unknown:
-        raise ArgumentError("usage", f"has no count named {min(unknown)!r}")
+        near = get_close_matches(str(min(unknown, key=str)), Usage.__dataclass_fields__, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ArgumentError("usage", f"has no count named {shown(min(unknown, key=str))}{hint}")
     return Usage(**counts)

@@ -20,6 +20,7 @@ from tracking.errors import CostTrackingError
 from tracking.rows.options import CallOptions
 from tracking.rows.request_type import RequestType
 from tracking.rows.trackable import TrackableRef, identity_text, user_id_of
+from tracking.values import whole_number
 
 USAGE = ("usage", "usageMetadata", "usage_metadata", "usage_info", "token_usage", "meta", "metrics")
 """The parts of a provider's answer that hold its counts."""
@@ -150,8 +151,10 @@ def _counts(value: object, name: str = "", depth: int = 0) -> Any:
 
 
 def _number(value: object) -> int | float | str | None:
-    if isinstance(value, bool | int):
-        return value if abs(value) < MOST else None
+    if isinstance(value, bool):
+        return value
+    if (whole := whole_number(value)) is not None:
+        return whole if abs(whole) < MOST else None
     if isinstance(value, float):
         return value if isfinite(value) and abs(value) < MOST else None
     if isinstance(value, Decimal):

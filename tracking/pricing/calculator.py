@@ -14,7 +14,9 @@ from tracking.pricing.price import Price
 from tracking.pricing.sources.catalogue import find_price, provider_id_of
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.providers import provider_named
+from tracking.units import check_unit
 from tracking.usage import TOKEN_COUNTS, Quantity, Usage, catalogue_counts
+from tracking.values import instant as checked_instant
 
 if TYPE_CHECKING:
     from tracking.pricing.cost_frame import FrameT
@@ -47,13 +49,11 @@ class CostCalculator:
         Raises:
             UnknownModelError: no catalogue knows the model.
             UsageError: the counts contradict the model's price units.
-            ArgumentError: `at` has no time zone.
+            ArgumentError: `at` has no time zone, or is before 1970 or after 2261.
         """
         instant = at or response.created or datetime.now(UTC)
-        if instant.tzinfo is not UTC:
-            if instant.tzinfo is None:
-                raise ArgumentError("at", f"({instant.isoformat()}) has no time zone")
-            instant = instant.astimezone(UTC)
+        if type(instant) is not datetime or instant.tzinfo is not UTC:
+            instant = checked_instant("at", instant)
         provider, model, reported = response.provider, response.model, response.provider_cost
         provider_counts = reported is not None and self._provider_counts(provider)
         counts = catalogue_counts(response.usage)
@@ -103,6 +103,8 @@ class CostCalculator:
             UnknownModelError, UsageError, ArgumentError: as `cost()`.
         """
         columns = {name: counts.pop(name) for name in TOKEN_COUNTS if name in counts}
+        for name in counts:
+            check_unit(name, TOKEN_COUNTS)
         response = LLMResponse(
             provider=provider or provider_id_of(model),
             model=model,

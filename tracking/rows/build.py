@@ -1,8 +1,8 @@
 """From a call and its cost to the row: who and what it was for, when, and what it used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast, get_args
 
 from tracking.answers.response import LLMResponse
 from tracking.assumptions import assumptions_json
@@ -14,19 +14,23 @@ from tracking.pricing.sources.catalogue import family_of
 from tracking.rows.identity import event_key_of, record_id_of
 from tracking.rows.options import CallOptions
 from tracking.rows.prompt import PromptTrace
-from tracking.rows.record import LLMUsageRecord
-from tracking.rows.trackable import TrackableRef, identity_text, user_id_of
+from tracking.rows.record import LLMUsageRecord, Status
+from tracking.rows.texts import check_texts
+from tracking.rows.trackable import TrackableRef, id_text, user_id_of
+from tracking.values import instant, shown, unreadable, whole_number
+
+Read = TypeVar("Read")
+
+STATUSES: tuple[str, ...] = get_args(Status)
 
 
 def instant_of_call(value: datetime | None) -> datetime:
-    """When the call was made, as a UTC instant: as given, else now. A naive one is refused."""
-    if value is None:
-        return datetime.now(UTC)
-    if not isinstance(cast(object, value), datetime):
-        raise ArgumentError("occurred_at", f"is a {type(value).__name__}, expected a datetime with a time zone")
-    if value.tzinfo is None:
-        raise ArgumentError("occurred_at", f"({value.isoformat()}) has no time zone")
-    return value.astimezone(UTC)
+    """When the call was made, as a UTC instant: as given, else now.
+
+    Raises:
+        ArgumentError: no instant, one without a time zone, or one no call was made at.
+    """
+    return datetime.now(UTC) if value is None else instant("occurred_at", value)
 
 
 def attribution_of(user: object, trackable: object, options: CallOptions) -> dict[str, Any]:
@@ -35,26 +39,41 @@ def attribution_of(user: object, trackable: object, options: CallOptions) -> dic
     Raises:
         ArgumentError: one of them is no such thing, or `options` make the trackable its own parent.
     """
-    reference = TrackableRef.of(trackable)
+    reference = _read("trackable", trackable, TrackableRef.of)
     around = current_attribution()
     around = {**around, **{name: value for name, value in options.items() if value is not None}} if around else options
     parent, tenant = around.get("trackable_parent"), around.get("tenant")
-    parent_reference = None if parent is None else TrackableRef.of(parent, "trackable_parent")
+    parent_reference = None if parent is None else _read("trackable_parent", parent, TrackableRef.of)
     if parent_reference == reference:
         # In a block about all that belongs to an assignment, a call for the assignment itself belongs to nothing else.
         if options.get("trackable_parent") is not None:
             raise ArgumentError("trackable_parent", "is the trackable itself")
         parent_reference = None
     return {
-        "user_id": user_id_of(user),
+        "user_id": _read("user", user, user_id_of),
         "trackable_type": reference.type,
         "trackable_id": reference.id,
         "trackable_parent_type": None if parent_reference is None else parent_reference.type,
         "trackable_parent_id": None if parent_reference is None else parent_reference.id,
-        "tenant": None if tenant is None else identity_text("tenant", tenant),
-        "tags": around.get("tags") or None,
+        "tenant": None if tenant is None else _read("tenant", tenant, id_text),
+        "tags": _read("tags", around.get("tags"), _tags),
         "trace_id": around.get("trace_id"),
     }
+
+
+def _tags(tags: object, _: str) -> object:
+    """A mapping as a dict, none where it is empty; what is no mapping, the record refuses."""
+    return dict(cast("Mapping[object, object]", tags)) or None if isinstance(tags, Mapping) else tags
+
+
+def _read(argument: str, value: object, read: Callable[[object, str], Read]) -> Read:
+    """What is read of an object given by the application, whose own code may fail in its own way."""
+    try:
+        return read(value, argument)
+    except ArgumentError:
+        raise
+    except Exception as error:
+        raise unreadable(argument, value, error) from error
 
 
 def build_record(
@@ -67,8 +86,12 @@ def build_record(
 ) -> LLMUsageRecord:
     """The row. Pydantic's `ValidationError` where it would not be valid."""
     usage, price, cost_usd, given = response.usage, cost.price, cost.cost_usd, options.get
-    event_key = event_key_of(response, given("idempotency_key"))
-    status = given("status") or response.status
+    check_texts(response, attribution["trace_id"], options)
+    key = given("idempotency_key")
+    event_key = event_key_of(response, None if key is None else _read("idempotency_key", key, id_text))
+    status = response.status if (told := given("status")) is None else cast(object, told)
+    if not isinstance(status, str):
+        raise ArgumentError("status", f"({shown(status)}) is none of {', '.join(STATUSES)}")
     llm, other_units = cost.llm, usage.other_units_json()
     columns: dict[str, Any] = {
         "event_key": event_key,
@@ -93,10 +116,10 @@ def build_record(
         "status": status,
         "finish_reason": response.finish_reason,
         "error_type": response.error_type,
-        "attempt": given("attempt"),
+        "attempt": _number(given("attempt")),
         "retry_of": given("retry_of"),
-        "latency_ms": given("latency_ms"),
-        "ttft_ms": given("ttft_ms"),
+        "latency_ms": _number(given("latency_ms")),
+        "ttft_ms": _number(given("ttft_ms")),
         "provider_response_id": response.id,
         "prompt_chars": prompt.chars,
         "prompt_hmac": prompt.hmac,
@@ -106,3 +129,8 @@ def build_record(
         "price_assumptions": assumptions_json(cost.assumptions) if cost.assumptions else None,
     }
     return LLMUsageRecord.model_validate(columns)
+
+
+def _number(value: object) -> object:
+    """A whole number of any library's as an `int`; what is none, the record refuses."""
+    return value if value is None or (whole := whole_number(value)) is None else whole

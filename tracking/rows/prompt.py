@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 from tracking.durable_files import create_exclusively
 from tracking.errors import ArgumentError, LedgerError
+from tracking.interrupts import raise_interrupt_behind
+from tracking.values import plain_text
 
 PromptPolicy = Literal["store", "hash", "drop"]
 
@@ -26,7 +28,7 @@ def prompt_text(prompt: object) -> str:
     Raises:
         ArgumentError: blank, or not to be turned to text. The prompt itself is never part of an error.
     """
-    text = prompt if isinstance(prompt, str) else _json_text(prompt)
+    text = plain_text(prompt) if isinstance(prompt, str) else _json_text(prompt)
     if not text.strip():
         raise ArgumentError("prompt", "is blank")
     # A lone surrogate cannot be written as UTF-8; the paid call still has to be recorded.
@@ -36,7 +38,8 @@ def prompt_text(prompt: object) -> str:
 def _json_text(prompt: object) -> str:
     try:
         text = _canonical_json(prompt)
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:  # an object of the application's own may fail in its own way
+        raise_interrupt_behind(error)
         raise ArgumentError("prompt", f"cannot be turned to text ({type(error).__name__})") from None
     return "" if text in ("[]", "{}", "null") else text
 

@@ -1,6 +1,7 @@
 """`LLMUsageRecord`: what one LLM call cost, as the ledger keeps it."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,9 +28,17 @@ from tracking.money import EXACT, PricingStatus, as_cost_usd, plain_text, to_mic
 from tracking.rows.request_type import NAME
 from tracking.rows.trackable import TrackableRef
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS, check_subsets, total_tokens
+from tracking.values import shown as as_shown
+from tracking.values import whole_number
 
 ChargeClass = Literal["usage", "correction"]
 Status = Literal["ok", "error", "partial"]
+
+
+LONGEST_JSON = 65_536
+"""Characters of tags at most, as JSON."""
+
+NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 
 
 @lru_cache(maxsize=1024)
@@ -45,12 +54,31 @@ def _as_json_text(value: object) -> object:
         return value
     if not isinstance(value, Mapping):
         return value
-    mapping = dict(cast(Mapping[str, object], value))
     try:
-        return json.dumps(mapping, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except (TypeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
+        mapping = dict(cast(Mapping[object, object], value))
+        longest = sum(len(each) for pair in mapping.items() for each in pair if isinstance(each, str))
+        text = "" if longest > LONGEST_JSON else _canonical_json(mapping)
+    except Exception as error:  # a mapping or a value of the application's own may fail in its own way
+        raise_interrupt_behind(error)
+        words = f": {error}" if isinstance(error, TypeError | ValueError) else ""
+        raise ValueError(f"cannot be turned to JSON ({type(error).__name__}{words})") from None
+    if max(longest, len(text)) > LONGEST_JSON:
+        raise ValueError(f"is {max(longest, len(text)):,} characters long as JSON, more than {LONGEST_JSON:,}")
+    if not text.isprintable() and (found := NOT_UNICODE.search(text)):
+        raise ValueError(f"holds a character that is not valid Unicode (U+{ord(found[0]):04X})")
+    if "\\u0000" in text:
+        raise ValueError("holds a control character (U+0000)")
+    return text
 
+
+def _as_plain(value: object) -> object:
+    """A number of another library's, where JSON has none."""
+    if (whole := whole_number(value)) is not None:
+        return whole
+    raise TypeError(f"a {type(value).__name__} is none of JSON's values")
+
+
+_canonical_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, default=_as_plain).encode
 
 JsonText = Annotated[str, BeforeValidator(_as_json_text)]
 
@@ -260,7 +288,7 @@ def _without_personal_input(error: ValidationError) -> ValidationError:
         field = line["loc"][0] if line["loc"] else None
         shown = field in SHOWN_FIELDS and isinstance(line["input"], int | float | Decimal | datetime | str)
         value = line["input"] if shown else HIDDEN
-        message = f"{line['msg']} (got {value!r})" if shown else line["msg"]
+        message = f"{line['msg']} (got {as_shown(value)})" if shown else line["msg"]
         kind = PydanticCustomError(cast(Any, line["type"]), cast(Any, message.replace("{", "{{").replace("}", "}}")))
         details.append(InitErrorDetails(type=kind, loc=line["loc"], input=value))
     return ValidationError.from_exception_data(error.title, details, hide_input=True)

@@ -6,6 +6,10 @@ from typing import Any, cast
 from uuid import UUID
 
 from tracking.errors import ArgumentError
+from tracking.values import plain_text, shown, text_problem, whole_number
+
+MOST_BITS = 1024
+"""Of a whole number that is an id."""
 
 NOT_OBJECTS: tuple[type[Any], ...] = (str, bytes, int, float, dict, set, type)
 
@@ -51,27 +55,35 @@ class TrackableRef:
 
 def user_id_of(value: object, argument: str = "user") -> str:
     """A user's id: of an object with one, or the id itself (text, whole number or UUID)."""
-    if isinstance(value, str | int | UUID):
+    if isinstance(value, str | UUID) or whole_number(value) is not None:
         return identity_text(argument, value)
     return identity_text(argument, _identity(argument, value))
 
 
 def identity_text(argument: str, value: object) -> str:
     """An id as text. The value itself never appears in the error."""
-    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+    if isinstance(value, str | UUID):
+        return _text(argument, str(value))
+    if (whole := whole_number(value)) is None:
         raise ArgumentError(
             argument, f"has an id of type {type(value).__name__}, expected text, a whole number or UUID"
         )
-    return _text(argument, str(value))
+    if whole.bit_length() > MOST_BITS:
+        raise ArgumentError(argument, f"has an id that is {shown(whole)}, more than {MOST_BITS:,}")
+    return str(whole)
 
 
-def _text(argument: str, value: str) -> str:
+def id_text(value: object, argument: str) -> str:
+    """`identity_text`, the value first, as its siblings have it."""
+    return identity_text(argument, value)
+
+
+def _text(argument: str, text: str) -> str:
+    value = plain_text(text)
     if not value.strip():
         raise ArgumentError(argument, "is blank")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ArgumentError(argument, "holds a character that is not valid Unicode") from None
+    if problem := text_problem(value):
+        raise ArgumentError(argument, problem)
     return value
 
 

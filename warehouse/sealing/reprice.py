@@ -17,7 +17,16 @@ from typing import Any, Self, cast
 
 import polars as pl
 
-from tracking import Cost, CostCalculator, LLMResponse, LLMUsageRecord, UnknownModelError, Usage, UsageError
+from tracking import (
+    ArgumentError,
+    Cost,
+    CostCalculator,
+    LLMResponse,
+    LLMUsageRecord,
+    UnknownModelError,
+    Usage,
+    UsageError,
+)
 from tracking.assumptions import assumed_by_answer, assumptions_json
 from tracking.durable_files import replace_file
 from tracking.home import Home
@@ -167,19 +176,20 @@ def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[
 def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | None:
     """What the row costs by the prices known now; `None` where none is."""
     counts = {name: row[name] for name in TOKEN_COUNTS}
-    response = LLMResponse(
-        provider=row["provider"],
-        model=row["model"],
-        usage=Usage(**counts, other_units=units_from_json(row["other_units"])),
-        service_tier=row["service_tier"],
-        # Rows from before there was the column: what chose their price stands with the price.
-        price_context=context_from_json(row["price_context"]) or prices.context(row["price_id"]),
-        region=row["region"],
-        assumptions=assumed_by_answer(row["price_assumptions"], row["pricing_status"]),
-    )
+    # What an earlier version took may be refused today: such a row stays as it is.
     try:
+        response = LLMResponse(
+            provider=row["provider"],
+            model=row["model"],
+            usage=Usage(**counts, other_units=units_from_json(row["other_units"])),
+            service_tier=row["service_tier"],
+            # Rows from before there was the column: what chose their price stands with the price.
+            price_context=context_from_json(row["price_context"]) or prices.context(row["price_id"]),
+            region=row["region"],
+            assumptions=assumed_by_answer(row["price_assumptions"], row["pricing_status"]),
+        )
         return calculator.cost(response, at=row["occurred_at"], tenant=row["tenant"])
-    except (UnknownModelError, UsageError):
+    except (ArgumentError, UnknownModelError, UsageError):
         return None
 
 

@@ -174,6 +174,6 @@ def test_junk_in_any_field_is_read_or_refused_but_never_breaks(name: str, junk: 
 
 
 def test_measures_that_are_not_whole_stay_exact() -> None:
-    usage = Usage(other_units={"audio_seconds": 12.1, "pages": Decimal("3.0")})
-    assert usage.other_units == {"audio_seconds": Decimal("12.1"), "pages": 3}
-    assert usage.other_units_json() == '{"audio_seconds":12.1,"pages":3}'
+    usage = Usage(other_units={"audio_seconds": 12.1, "input_document_pages": Decimal("3.0")})
+    assert usage.other_units == {"audio_seconds": Decimal("12.1"), "input_document_pages": 3}
+    assert usage.other_units_json() == '{"audio_seconds":12.1,"input_document_pages":3}'

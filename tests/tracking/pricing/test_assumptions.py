@@ -46,8 +46,8 @@ def test_a_region_without_a_rate_is_said() -> None:
 def test_a_unit_without_any_rate_is_said_and_adds_nothing() -> None:
     usage = USAGE | {"other_units": {"rerank_searches": 2}}
     assert assumed(usage=usage) == [{"unpriced_unit": "rerank_searches"}]
-    usage = USAGE | {"other_units": {"container_sessions": 2}}
-    assert assumed(usage=usage) == [{"unpriced_unit": "container_sessions"}]
+    usage = USAGE | {"other_units": {"search_sources": 2}}
+    assert assumed(usage=usage) == [{"unpriced_unit": "search_sources"}]
 
 
 def test_a_count_of_zero_is_no_assumption() -> None:

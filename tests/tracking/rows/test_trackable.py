@@ -121,7 +121,7 @@ UUID_ID = UUID("0192f0c1-4a6e-7c11-9d2f-3f6a5b8e1c07")
         (Course(7), "7"),
         ("x" * 10_240, "x" * 10_240),
         ("'; drop table usage; --", "'; drop table usage; --"),
-        ('"quoted" 👩‍🏫 \n\t\x00', '"quoted" 👩‍🏫 \n\t\x00'),
+        ('"quoted" 👩‍🏫 \u2028', '"quoted" 👩‍🏫 \u2028'),
     ],
 )
 def test_a_user_is_an_object_with_an_id_or_the_id(user: object, identity: str) -> None:

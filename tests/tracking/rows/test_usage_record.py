@@ -72,7 +72,8 @@ def records(draw: st.DrawFn) -> LLMUsageRecord:
     input_tokens, output_tokens = draw(st.none() | count), draw(st.none() | count)
     known = [tokens for tokens in (input_tokens, output_tokens) if tokens is not None]
     cost_usd = draw(st.none() | MONEY.map(to_cost_usd))
-    tags = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=3)
+    text = TEXT.filter(lambda text: "\0" not in text)
+    tags = st.dictionaries(text, st.none() | st.booleans() | st.integers() | text, max_size=3)
     return LLMUsageRecord(
         **row(
             occurred_at=draw(INSTANTS),

@@ -43,6 +43,13 @@ def test_price_as_json_holds_exact_decimals(home: Path) -> None:
     assert {line["unit"]: line["quantity"] for line in receipt["lines"]} == {"input_tokens": 7, "web_searches": 2}
 
 
+def test_a_unit_of_an_unknown_name_is_refused_with_the_nearest(home: Path) -> None:
+    for how in (["gpt-4o"], ["--compare"]):
+        done = llm_cost("price", *how, "--input", 7, "--unit", "web_search=2", home=home)
+        assert done.returncode == 2
+        assert "web_search is no count or unit known here; did you mean web_searches?" in done.stderr
+
+
 def test_compare_ranks_models_by_what_this_usage_would_cost(home: Path) -> None:
     done = llm_cost("price", "--input", 1200, "--output", 300, "--compare", "--limit", 2000, "--json", home=home)
     ranked = json.loads(done.stdout)

@@ -20,6 +20,8 @@ from tracking.pricing.sources.supplement_files import SOURCE as SUPPLEMENT
 from tracking.pricing.sources.supplement_files import facts_about, supplement_version
 from tracking.providers import find_provider, provider_named, provider_of_model, snapshot
 
+LONGEST_NAME = 256
+"""A longer name is like none that is known, and comparing it takes long."""
 REMEMBERED_MODELS = 4096
 """Names of models come from outside: how many of them are kept at most."""
 
@@ -115,6 +117,8 @@ def _sellers() -> dict[str, str]:
 @lru_cache(maxsize=1024)
 def nearest_names(provider: str | None, model: str) -> tuple[str, ...]:
     """Up to three known `provider/model` names most like `model`, those of the same provider first."""
+    if len(model) > LONGEST_NAME:
+        return ()
     known = find_provider(provider) if provider else None
     wanted = model.lower()
     # Some ids of the catalogue do not match themselves; the name just refused helps nobody.

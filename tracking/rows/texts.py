@@ -1,0 +1,32 @@
+"""The texts of a row, checked at the door: what is written down can be read, searched for and erased for ever after."""
+
+from typing import cast
+
+from tracking.answers.response import LLMResponse
+from tracking.errors import ArgumentError, ResponseError
+from tracking.rows.options import CallOptions
+from tracking.values import text_problem
+
+USUALLY_AT_MOST = 1024
+
+
+def check_texts(response: LLMResponse, trace_id: object, options: CallOptions) -> None:
+    """Refuse a text with control characters, one that is not valid Unicode, or one far too long. No text is repeated.
+
+    Raises:
+        ResponseError: of the answer; the field and what is wrong with it are named.
+        ArgumentError: of an argument, likewise.
+    """
+    said = (response.id, response.service_tier, response.region, response.finish_reason, response.error_type)
+    given = (trace_id, options.get("retry_of"), response.provider, response.model)
+    texts = [text for text in (*said, *given) if text is not None]
+    if all(type(text) is str for text in texts):
+        joined = "".join(cast("list[str]", texts))
+        if len(joined) <= USUALLY_AT_MOST and joined.isprintable():  # nearly always: one look at all of them
+            return
+    for name, text in zip(("id", "service_tier", "region", "finish_reason", "error_type"), said, strict=True):
+        if isinstance(text, str) and (problem := text_problem(text)):
+            raise ResponseError(f"{name} of the answer {problem}")
+    for name, text in zip(("trace_id", "retry_of", "provider", "model"), given, strict=True):
+        if isinstance(text, str) and (problem := text_problem(text)):
+            raise ArgumentError(name, problem)
