@@ -19,10 +19,10 @@ from tracking.journal.kept_parts import attribution_part
 from tracking.journal.kept_response import estimated_usd, read_response, with_prompt
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
-from tracking.loading import load
 from tracking.many_calls import GivenCall, ManyCalls
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
+from tracking.pricing.loading import load
 from tracking.pricing.price_files import PriceFiles
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.rows.build import attribution_of, build_record, instant_of_call

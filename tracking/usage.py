@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
+from difflib import get_close_matches
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, cast
 
-from tracking.errors import UsageError
-from tracking.units import check_unit
+from tracking.errors import ArgumentError, UsageError
 from tracking.values import number, shown
 
 MAX_COUNT = 10**12
@@ -49,6 +49,36 @@ SUBSETS = (
 
 Quantity = int | Decimal
 """A whole count, or an exact measure such as 12.5 seconds of audio."""
+
+
+UNITS_OF_OURS = frozenset({"image_generations", "input_images", "search_sources"})
+"""What some providers count and the catalogue does not."""
+
+
+LONGEST_UNIT = 64
+
+
+@cache
+def known_units() -> frozenset[str]:
+    """Every unit there is, by its name."""
+    from genai_prices.units import _get_registry  # pyright: ignore[reportPrivateUsage]
+
+    return UNITS_OF_OURS.union(_get_registry().units)
+
+
+def check_unit(name: object, also: Iterable[str] = ()) -> None:
+    """Refuse a name that is no unit's, nor one of `also`, which are only named as the nearest.
+
+    Raises:
+        ArgumentError: with the nearest name.
+    """
+    if isinstance(name, str) and name in known_units():
+        return
+    if not isinstance(name, str) or len(name) > LONGEST_UNIT:
+        raise ArgumentError("other_units", f"has no unit named {shown(name)}")
+    near = get_close_matches(name, known_units().union(also), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ArgumentError(name if name.isidentifier() else ascii(name), f"is no count or unit known here{hint}")
 
 
 def as_quantity(name: str, value: object) -> Quantity:

@@ -27,7 +27,7 @@ from tracking import (
     Usage,
     UsageError,
 )
-from tracking.units import known_units
+from tracking.usage import known_units
 
 DOCUMENTED = (ArgumentError, ResponseError, UsageError, UnknownModelError, ValidationError, LedgerError)
 

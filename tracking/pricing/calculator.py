@@ -14,8 +14,7 @@ from tracking.pricing.price import Price
 from tracking.pricing.sources.catalogue import find_price, provider_id_of
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.providers import provider_named
-from tracking.units import check_unit
-from tracking.usage import TOKEN_COUNTS, Quantity, Usage, catalogue_counts
+from tracking.usage import TOKEN_COUNTS, Quantity, Usage, catalogue_counts, check_unit
 from tracking.values import instant as checked_instant
 
 if TYPE_CHECKING:
