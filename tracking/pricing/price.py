@@ -12,6 +12,9 @@ from tracking.pricing.own_rates import assumed_for, plain_units
 from tracking.pricing.rate_card import REMEMBERED_BILLINGS, RateCard
 from tracking.usage import Quantity
 
+DISCOUNT = "discount_percent"
+"""In the context of a price: a discount of one's own."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Price:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tracking.durable_files import create_exclusively
 from tracking.errors import LedgerError
-from tracking.pricing.price import Price
+from tracking.pricing.price import DISCOUNT, Price
 
 
 class PriceFiles:
@@ -31,9 +31,12 @@ class PriceFiles:
         self._kept.add(price.price_id)
 
     def context(self, price_id: str | None) -> dict[str, str]:
-        """What of the request chose a kept price among the model's; empty where the price is not known."""
+        """What of the request chose a kept price among the model's; empty where the price is not known.
+
+        A discount stands there too, and is no term that a request is served on.
+        """
         try:
             entry = json.loads((self._directory / f"{price_id}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        return entry["context"]
+        return {term: value for term, value in entry["context"].items() if term != DISCOUNT}

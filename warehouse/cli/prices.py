@@ -1,5 +1,6 @@
 """Commands about prices: price, reprice."""
 
+from dataclasses import astuple, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from tracking.pricing.sources.catalogue import every_model
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.usage import Quantity
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.sealing.reprice import AssumptionDifference, Selection, reprice
 
 
 def register(app: typer.Typer) -> None:
@@ -158,7 +159,9 @@ def reprice_(
     model: Annotated[str | None, typer.Option(help="Only rows of this model.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Only calls from this UTC date on.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Only calls up to this UTC date, it included.")] = None,
-    restate: Annotated[bool, typer.Option("--restate", help="Priced rows too, after a price was corrected.")] = False,
+    restate: Annotated[
+        bool, typer.Option("--restate", help="Priced rows too, after a price was corrected or a rule changed.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -176,14 +179,22 @@ def reprice_(
         for each in differences
     ]
     columns = ["provider", "model", "rows", "before_usd", "after_usd", "difference_usd"]
+    resting = [(word, *astuple(difference)) for word, difference in sorted(report.by_assumption.items())]
+    resting_columns = ["assumption", *(each.name for each in fields(AssumptionDifference))]
     if as_json:
-        listed = [dict(zip(columns, row, strict=True)) for row in rows]
         say_json(
-            {"dry_run": dry_run, "corrections": report.rows, "still_unpriced": report.still_unpriced, "models": listed}
+            {
+                "dry_run": dry_run,
+                "corrections": report.rows,
+                "still_unpriced": report.still_unpriced,
+                "models": [dict(zip(columns, row, strict=True)) for row in rows],
+                "assumptions": [dict(zip(resting_columns, row, strict=True)) for row in resting],
+            }
         )
         return
     if rows:
         say_table(columns, rows)
+        say_table(resting_columns, resting)
     verb = "would be corrected" if dry_run else "corrected"
     say(f"{report.rows:,} rows {verb}; {report.still_unpriced:,} stay unpriced")
     if report.rows and not dry_run:

@@ -1,4 +1,4 @@
-"""Re-pricing: what is unpriced gets its price, and a corrected price its difference. Always as correction rows.
+"""Re-pricing: what is unpriced gets its price, and a corrected price or rule its difference. Always as correction rows.
 
 A row is never rewritten: a correction of cost alone is appended, with the original's instant and attribution. The price
 in force when the call was made applies. Doing it again finds nothing to do.
@@ -9,7 +9,7 @@ retention comes in between. Recording goes on meanwhile; others that seal wait f
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
@@ -27,7 +27,7 @@ from tracking import (
     Usage,
     UsageError,
 )
-from tracking.assumptions import assumed_by_answer, assumptions_json
+from tracking.assumptions import Assumption, assumed_by_answer, assumptions_from_json, assumptions_json
 from tracking.durable_files import replace_file
 from tracking.home import Home
 from tracking.journal.writer import record_line
@@ -60,12 +60,27 @@ class ModelDifference:
 
 
 @dataclass(slots=True)
+class AssumptionDifference:
+    """How many of the selected calls, and how much of their cost, rest on one assumption, before and after; USD, exact.
+
+    A call that rests on several counts under each.
+    """
+
+    calls_before: int = 0
+    usd_before: Decimal = Decimal(0)
+    calls_after: int = 0
+    usd_after: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
 class RepriceReport:
-    """What was corrected, or would be, by model; and how many rows stay unpriced."""
+    """What was corrected, or would be, by model; on what it rests, by assumption; and how many rows stay unpriced."""
 
     differences: dict[tuple[str, str | None], ModelDifference] = field(
         default_factory=dict[tuple[str, str | None], ModelDifference]
     )
+    by_assumption: dict[str, AssumptionDifference] = field(default_factory=dict[str, AssumptionDifference])
+    """By the word; what rests on none by its `pricing_status`."""
     still_unpriced: int = 0
 
     @property
@@ -98,7 +113,7 @@ class Selection:
 def reprice(
     home: Home, selection: Selection, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> RepriceReport:
-    """Price selected rows again, and append and seal a correction for each whose cost changes.
+    """Price selected rows again, and append and seal a correction for each whose cost, or what it rests on, changes.
 
     `progress` is told the rows done since it was told last. With `dry_run` nothing is written but what was recorded
     is sealed first, as by every reader of segments.
@@ -118,10 +133,11 @@ def reprice(
             segments = [segment for segment in sealer.manifest.segments() if segment.usage_date == day]
             for row in _selected(home, segments, selection):
                 cost = _cost(calculator, prices, row)
+                _note_assumptions(report, row, cost)
                 if cost is None:
                     report.still_unpriced += row["pricing_status"] == "unpriced"
-                elif (after := cast(Decimal, cost.cost_usd)) != row["cost_usd"]:
-                    _note(report, row, after)
+                elif _stands_at(cost) != (row["cost_usd"], row["pricing_status"], row["price_assumptions"]):
+                    _note(report, row, cast(Decimal, cost.cost_usd))
                     if not dry_run:
                         prices.keep(cast(Any, cost.price))
                         corrections.append(record_line(_correction(row, cost), None))
@@ -193,6 +209,28 @@ def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | No
         return None
 
 
+def _stands_at(cost: Cost) -> tuple[Decimal | None, str, str | None]:
+    return cost.cost_usd, cost.pricing_status, assumptions_json(cost.assumptions)
+
+
+def _note_assumptions(report: RepriceReport, row: Row, cost: Cost | None) -> None:
+    before = assumptions_from_json(row["price_assumptions"])
+    for word in _words(before, row["pricing_status"]):
+        difference = report.by_assumption.setdefault(word, AssumptionDifference())
+        difference.calls_before += 1
+        difference.usd_before = EXACT.add(difference.usd_before, row["cost_usd"] or Decimal(0))
+    after, status = (before, row["pricing_status"]) if cost is None else (cost.assumptions, cost.pricing_status)
+    usd = row["cost_usd"] if cost is None else cost.cost_usd
+    for word in _words(after, status):
+        difference = report.by_assumption.setdefault(word, AssumptionDifference())
+        difference.calls_after += 1
+        difference.usd_after = EXACT.add(difference.usd_after, usd or Decimal(0))
+
+
+def _words(assumptions: Iterable[Assumption], pricing_status: str) -> Iterable[str]:
+    return {word for each in assumptions for word in each} or {pricing_status}
+
+
 def _note(report: RepriceReport, row: Row, after: Decimal) -> None:
     key = (row["provider"], row["model"])
     difference = report.differences.setdefault(key, ModelDifference(*key))
@@ -209,6 +247,8 @@ def _correction(row: Row, cost: Cost) -> LLMUsageRecord:
     after = cast(Decimal, cost.cost_usd)
     delta = to_cost_usd(EXACT.subtract(after, row["cost_usd"] or Decimal(0)))
     identity = f"reprice:{row['record_id']}:{row['corrections']}:{cost.price_id}:{after}"
+    if delta == 0:
+        identity += f":{cost.pricing_status}:{assumptions_json(cost.assumptions)}"
     fields = {name: row[name] for name in LLMUsageRecord.model_fields}
     fields |= dict.fromkeys((*TOKEN_COUNTS, "token_count", "other_units", "provider_cost_usd"))
     fields |= {

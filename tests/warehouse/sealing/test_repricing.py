@@ -10,6 +10,7 @@ from ledgers import NOON, body, record
 
 from tracking import CostTracker, LLMResponse, Usage
 from tracking.home import Home
+from tracking.journal.writer import record_line
 from warehouse.ledger.manifest import Manifest
 from warehouse.sealing.reprice import Selection, reprice
 from warehouse.sealing.seal import seal
@@ -171,6 +172,36 @@ def test_restating_leaves_what_a_provider_reported_and_keeps_estimates_estimated
     assert reprice(Home(home), Selection(restate=True)).rows == 1
     corrections = ledger(home).filter(pl.col("charge_class") == "correction")
     assert corrections["pricing_status"].to_list() == corrections["corrects_pricing_status"].to_list() == ["estimated"]
+    assert reprice(Home(home), Selection(restate=True)).rows == 0
+
+
+def test_restating_brings_rows_of_earlier_rules_to_todays_and_the_dry_run_says_so_by_assumption(home: Path) -> None:
+    """A file search at a model without a rate for it: an earlier version called that plainly priced."""
+    usage = Usage(input_tokens=1000, output_tokens=100, other_units={"pages_of_parchment": 3})
+    arguments = {"user": 1, "trackable": ("Assignment", 1), "request_type": "generate_rubric", "prompt": "p"}
+    with CostTracker(home) as tracker:
+        answer = LLMResponse(provider="openai", model="gpt-4o", usage=usage)
+        recorded = tracker.record(llm_response=answer, occurred_at=NOON, **arguments)
+        record(tracker, body(1000, 100, id="plain"))
+        earlier = recorded.model_copy(
+            update={"record_id": "f" * 32, "pricing_status": "priced", "price_assumptions": None}
+        )
+        tracker._journal.append(record_line(earlier, None))
+    whole = recorded.cost_usd
+    assert whole is not None
+    foreseen = reprice(Home(home), Selection(restate=True), dry_run=True)
+    resting = foreseen.by_assumption["unpriced_unit"]
+    assert (resting.calls_before, resting.usd_before) == (1, whole)
+    assert (resting.calls_after, resting.usd_after) == (2, 2 * whole)
+    assert (foreseen.by_assumption["priced"].calls_before, foreseen.by_assumption["priced"].calls_after) == (2, 1)
+    assert (ledger(home)["charge_class"] == "usage").all()
+
+    done = reprice(Home(home), Selection(restate=True))
+    assert (done.rows, done.difference_usd) == (foreseen.rows, 0) == (1, 0)
+    (correction,) = ledger(home).filter(charge_class="correction").iter_rows(named=True)
+    assert (correction["cost_usd"], correction["corrects_record_id"]) == (0, "f" * 32)
+    assert (correction["pricing_status"], correction["corrects_pricing_status"]) == ("estimated", "priced")
+    assert correction["price_assumptions"] == recorded.price_assumptions
     assert reprice(Home(home), Selection(restate=True)).rows == 0
 
 

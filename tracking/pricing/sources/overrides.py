@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tracking.errors import LedgerError
-from tracking.pricing.price import Price
+from tracking.pricing.price import DISCOUNT, Price
 from tracking.pricing.rate_card import REQUESTS, Rate
 from tracking.pricing.sources.catalogue import catalogued_model, every_model, nearest_names
 from tracking.pricing.sources.catalogued_model import CataloguedModel
@@ -169,7 +169,7 @@ def _make_room(remembered: dict[Any, Any]) -> None:
 def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
     percent = Decimal(0) if discount is None else discount.value
     fees = [] if fee is None else [Rate(REQUESTS, Decimal(1), fee.value)]
-    context = dict(base.context) if discount is None else {**base.context, "discount_percent": str(percent)}
+    context = dict(base.context) if discount is None else {**base.context, DISCOUNT: str(percent)}
     source = base.source if base.source == SOURCE else f"{base.source}+{SOURCE}"
     return replace(base, source=source, context=context, card=base.card.discounted(percent, *fees))
 
