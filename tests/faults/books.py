@@ -30,7 +30,7 @@ class Call(NamedTuple):
 
     @property
     def input_tokens(self) -> int:
-        return 1000 + self.number
+        return 1000 + self.number % 10_000
 
     @property
     def at(self) -> datetime:

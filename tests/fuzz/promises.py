@@ -17,6 +17,7 @@ SECRET = "hunter2hunter2"
 """Stands for a secret of the user's."""
 CANARIES = (SAID, SAID[:20], SECRET)
 
+COUNTS = (*TOKEN_COUNTS, "token_count")
 TEXT_FIELDS = frozenset({"content", "text", "thinking", "arguments", "output_text", "refusal", "transcript", "message"})
 """Where answers have what was said."""
 
@@ -62,17 +63,25 @@ def require_documented(error: Exception, documented: tuple[type[Exception], ...]
 
 def require_exact(columns: dict[str, Any]) -> None:
     """Money is a Decimal of at most 12 places or NULL, counts are whole, and neither contradicts the other."""
+    require_kinds(columns)
     cost, micro = columns["cost_usd"], columns["micro_usd"]
     require((cost is None) == (micro is None) == (columns["pricing_status"] == "unpriced"), f"{cost}, {micro}")
     for amount in (cost, columns["provider_cost_usd"]):
         if amount is not None:
-            require(type(amount) is Decimal and amount.is_finite(), f"{amount!r} is no amount")
             require(amount == round(amount, 12) and 0 <= amount < 10**6, f"{amount} does not fit the ledger")
     if cost is not None:
-        require(type(micro) is int and micro == to_micro_usd(cost), f"{micro} is not {cost}")
-    for name in (*TOKEN_COUNTS, "token_count"):
-        count = columns[name]
-        require(count is None or (type(count) is int and count >= 0), f"{name} is {count!r}")
+        require(micro == to_micro_usd(cost), f"{micro} is not {cost}")
+    for name in COUNTS:
+        require(columns[name] is None or columns[name] >= 0, f"{name} is {columns[name]}")
+
+
+def require_kinds(columns: dict[str, Any]) -> None:
+    """Money is a Decimal, and counts are whole numbers, whoever wrote them."""
+    for name in ("cost_usd", "provider_cost_usd"):
+        amount = columns[name]
+        require(amount is None or (type(amount) is Decimal and amount.is_finite()), f"{name} is {amount!r}")
+    for name in (*COUNTS, "micro_usd"):
+        require(columns[name] is None or type(columns[name]) is int, f"{name} is {columns[name]!r}")
 
 
 def sizes(folder: Path) -> dict[Path, int]:

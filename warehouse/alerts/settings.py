@@ -23,7 +23,7 @@ from warehouse.alerts.breaches import Severity
 
 HTTP_URL = TypeAdapter(AnyHttpUrl)
 SHOWN = frozenset({"to", "minimum", "name", "host", "sender"})
-"""The fields whose text an error may show. Any other may be a secret, or one that was written in the wrong place."""
+"""The fields whose text an error may show, unless it may be a URL. Any other may be a secret, or in the wrong place."""
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -137,6 +137,8 @@ def is_http_url(text: str) -> bool:
 def _first_problem(error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "union_tag_invalid":  # its message repeats what was given, whatever that is
+        return f"{place}.to{_shown('to', problem['ctx']['tag'])}: expected one of {problem['ctx']['expected_tags']}"
     shown = _shown(problem["loc"][-1] if problem["loc"] else "", problem["input"])
     return f"{place}{shown}: {problem['msg']}"
 
@@ -145,7 +147,7 @@ def _shown(field: object, value: object) -> str:
     """The value as an error may show it: never a secret, nor what may be one."""
     if field == "url" and isinstance(value, str):
         return _foreign_scheme(value)
-    if isinstance(value, bool | int | float) or (isinstance(value, str) and field in SHOWN):
+    if isinstance(value, bool | int | float) or (isinstance(value, str) and field in SHOWN and "/" not in value):
         return f" is {value!r}"
     return ""
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, NamedTuple, cast
 from zlib import crc32
@@ -18,6 +19,9 @@ from warehouse.ledger.segment_names import ByteRange
 
 RECORD_START = re.compile(rb"[0-9a-f]{8} \{")
 REQUIRED = tuple(name for name, field in LLMUsageRecord.model_fields.items() if field.is_required())
+INSTANTS = ("occurred_at", "recorded_at")
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""Polars parses instants of years that Python has not, and then nobody reads them."""
 HEAD = len(b"01234567 ")
 """The bytes before a line's JSON: its checksum and a space."""
 BLOCK_BYTES = 128 * 1024
@@ -87,7 +91,10 @@ def _parse(contents: list[bytes]) -> pl.DataFrame:
     frame = pl.read_ndjson(b"\n".join(contents), schema=JOURNAL_SCHEMA)
     if frame.height != len(contents) or any(frame[name].null_count() for name in REQUIRED):
         raise _NotARecordError
-    return from_journal(frame)
+    rows = from_journal(frame)
+    if not all(rows[name].is_between(EARLIEST, LATEST).all() for name in INSTANTS):
+        raise _NotARecordError
+    return rows
 
 
 def _lines(start: int, chunk: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
@@ -128,7 +135,7 @@ def _validated(byte_range: ByteRange, lines: list[_Line]) -> tuple[list[_Line], 
     for line in lines:
         try:
             good.append(line._replace(content=_record_json(line.content)))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             bad.append(QuarantinedLine(byte_range.journal, line.offset, line.length, "not a record"))
     return good, bad
 

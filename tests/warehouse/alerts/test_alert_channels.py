@@ -127,6 +127,8 @@ def test_a_url_that_is_none_of_http_is_refused_at_load_without_its_secret(ledger
 @pytest.mark.parametrize(
     "content",
     [
+        f'to = "https://hooks.example/{SECRET}"',
+        f'to = "smtp"\nhost = "https://mail.example/{SECRET}"\nport = "x"',
         f'to = "webhook"\nurl = "https://example.org"\nsecret = "{SECRET}"',
         f'to = "webhook"\nurl = "https://example.org"\nsecret_env = ["{SECRET}"]',
         f'to = "smtp"\nhost = "h"\nsender = "a@b"\nrecipients = ["c@d"]\npassword = "{SECRET}"',

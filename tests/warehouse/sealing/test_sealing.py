@@ -321,6 +321,8 @@ def test_a_line_with_a_right_checksum_that_is_no_record_is_quarantined(home: Pat
         {"input_tokens": "12"},
         {"input_tokens": 2**64},
         {"prompt": {"role": "user"}},
+        {"occurred_at": "9999-12-31T23:59:59-14:00"},
+        {"recorded_at": "0001-01-01T00:00:00+14:00"},
     ],
 )
 def test_a_field_of_the_wrong_kind_costs_only_its_own_line(home: Path, change: dict[str, Any]) -> None:
