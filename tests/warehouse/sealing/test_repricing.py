@@ -176,8 +176,8 @@ def test_restating_leaves_what_a_provider_reported_and_keeps_estimates_estimated
 
 
 def test_restating_brings_rows_of_earlier_rules_to_todays_and_the_dry_run_says_so_by_assumption(home: Path) -> None:
-    """A file search at a model without a rate for it: an earlier version called that plainly priced."""
-    usage = Usage(input_tokens=1000, output_tokens=100, other_units={"pages_of_parchment": 3})
+    """Searches for reranking at a model without a rate for them: an earlier version called that plainly priced."""
+    usage = Usage(input_tokens=1000, output_tokens=100, other_units={"rerank_searches": 3})
     arguments = {"user": 1, "trackable": ("Assignment", 1), "request_type": "generate_rubric", "prompt": "p"}
     with CostTracker(home) as tracker:
         answer = LLMResponse(provider="openai", model="gpt-4o", usage=usage)
