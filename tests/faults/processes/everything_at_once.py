@@ -1,8 +1,8 @@
 """Writers record while every other command works on the same home, and any of them is killed at any moment.
 
 Run as a process of its own: `everything_at_once.py HOME NOTES ROWS SEED [build]`. It ends once so many rows were
-acknowledged. A writer notes each number after `record()` returned, and what it noted is synced before anybody is
-killed; what goes wrong in any process is written to `failed` in the notes.
+acknowledged and enough commands were done. A writer notes each number after `record()` returned, and what it noted is
+synced before anybody is killed; what goes wrong in any process is written to `failed` in the notes.
 """
 
 import json
@@ -40,8 +40,10 @@ from warehouse.sealing.reprice import Selection, reprice
 from warehouse.sealing.seal import seal
 
 WRITERS = 4
-KEEPERS = 2
+KEEPERS = 3
 """How many of each are at work at any moment."""
+ROWS_A_COMMAND = 1000
+"""Of so many rows one command has to get through: on a busy machine recording would be done before any."""
 EACH = 1_000_000
 """Numbers of calls of one writer begin at its own number times this."""
 BATCH = 20
@@ -155,6 +157,7 @@ class Crew:
         self.notes = notes
         self.chance = chance
         self.kills = 0
+        self.done = 0
         self._names = count()
         self._writers: dict[int, int] = {}
         """By process: the writer's number."""
@@ -200,6 +203,7 @@ class Crew:
                 name = self._keepers.pop(process, None)
                 if name is None or status:
                     raise SystemExit(f"{name or 'a writer or reader'} ended with {status}: {_failure(self.notes)}")
+                self.done += 1
                 with (self.notes / "done").open("a") as file:
                     file.write(f"{name}\n")
 
@@ -258,7 +262,7 @@ def main(home: Path, notes: Path, rows: int, seed: int, *, with_build: bool) -> 
     crew.read()
     try:
         seen = 0
-        while seen < rows:
+        while seen < rows or crew.done < rows // ROWS_A_COMMAND:
             crew.man()
             time.sleep(chance.uniform(0.002, 0.15))
             crew.watch()
@@ -301,6 +305,8 @@ def _write(home: Home, notes: Path, writer: int) -> None:
     note = os.open(note_of(notes, writer), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     numbers = count(writer * EACH)
     for number in numbers:
+        if number % 20 == 0:
+            time.sleep(chance.uniform(0, 0.02))  # nobody records without a pause, and the others want to work too
         if number % 100 == 99:
             _refuse(tracker, notes, writer)
         if number % 500 < BATCH:
