@@ -89,6 +89,7 @@ class CostTracker:
         self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact, settings.max_prompt_bytes)
         self._quarantine = quarantine or Quarantine(self.home.quarantine)
         self._price_files = PriceFiles(self.home.prices)
+        self._files_seen = 0
 
     def record(
         self,
@@ -131,6 +132,8 @@ class CostTracker:
         try:
             record, line = self._row(call)
             self._journal.append(line)
+            if self._journal.files_made != self._files_seen:
+                self._begin_journal()
             return record
         except BaseException as error:
             interrupt = interrupt_behind(error)
@@ -231,6 +234,18 @@ class CostTracker:
             self._price_files.keep(cost.price)
         record.attach(user=user, trackable=trackable, prompt=arguments["prompt"])
         return record, record_line(record, prompt.text)
+
+    def _begin_journal(self) -> None:
+        """With a new journal: the home may have been deleted and made anew, and prices have to lie beside rows."""
+        made = self._journal.files_made
+        if self._files_seen:
+            self._prompts.forget_key()
+            try:
+                self._price_files.keep_again()
+            except LedgerError as error:  # the row is recorded; the next one tries again
+                raise_interrupt_behind(error)
+                return
+        self._files_seen = made
 
     def _request_type(self, value: object) -> str:
         try:

@@ -54,6 +54,8 @@ class JournalWriter:
         self._directory = directory
         self._durability: Durability = durability
         self._rotate_bytes = rotate_bytes
+        self.files_made = 0
+        """How many journals this writer has begun."""
         self._arrivals: dict[int, threading.Lock] = {}
         """By process: who is the first to notice that it is a new one."""
         self._start_afresh()
@@ -168,6 +170,7 @@ class JournalWriter:
         self._leave_file()
         self._batch.has_new_name = True
         file = self._file = JournalFile(self._directory)
+        self.files_made += 1
         process_life.watch_multiprocessing()
         return file
 

@@ -13,7 +13,7 @@ class PriceFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._kept: set[str] = set()
+        self._kept: dict[str, Price] = {}
 
     def keep(self, price: Price) -> None:
         """Put the price there unless it is there already.
@@ -21,14 +21,29 @@ class PriceFiles:
         Raises:
             LedgerError: the disk refused it.
         """
-        if price.price_id in self._kept:
-            return
-        path = self._directory / f"{price.price_id}.json"
+        if price.price_id not in self._kept:
+            self._write(price)
+            self._kept[price.price_id] = price
+
+    def keep_again(self) -> None:
+        """Put every price there that this process has used: the folder may be another one since.
+
+        Raises:
+            LedgerError: the disk refused it.
+        """
+        for price in list(self._kept.values()):
+            if not self._path(price).exists():
+                self._write(price)
+
+    def _path(self, price: Price) -> Path:
+        return self._directory / f"{price.price_id}.json"
+
+    def _write(self, price: Price) -> None:
+        path = self._path(price)
         try:
             create_exclusively(path, json.dumps(price.entry(), indent=1, sort_keys=True).encode() + b"\n")
         except OSError as error:
             raise LedgerError(f"price {path} cannot be written: {error.strerror}") from error
-        self._kept.add(price.price_id)
 
     def context(self, price_id: str | None) -> dict[str, str]:
         """What of the request chose a kept price among the model's; empty where the price is not known.

@@ -56,7 +56,7 @@ def attribution_of(user: object, trackable: object, options: CallOptions) -> dic
         "trackable_parent_type": None if parent_reference is None else parent_reference.type,
         "trackable_parent_id": None if parent_reference is None else parent_reference.id,
         "tenant": None if tenant is None else _read("tenant", tenant, id_text),
-        "tags": _read("tags", around.get("tags"), _tags),
+        "tags": None if (tags := around.get("tags")) is None else _read("tags", tags, _tags),
         "trace_id": around.get("trace_id"),
     }
 

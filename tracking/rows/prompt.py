@@ -97,11 +97,16 @@ class PromptKeeper:
             prefix_hmac=self._hash(text[:PREFIX_CHARS]) if len(text) >= PREFIX_CHARS else None,
         )
 
+    def forget_key(self) -> None:
+        """Read the key anew before the next prompt."""
+        self._key = None
+
     def _hash(self, text: str) -> str:
-        if self._key is None:
+        key = self._key
+        if key is None:
             try:
                 create_exclusively(self._key_file, os.urandom(32), fixed=True)
-                self._key = self._key_file.read_bytes()
+                key = self._key = self._key_file.read_bytes()
             except OSError as error:
                 raise LedgerError(f"key {self._key_file} cannot be used: {error.strerror}") from error
-        return hmac.digest(self._key, text.encode(), "sha256").hex()
+        return hmac.digest(key, text.encode(), "sha256").hex()

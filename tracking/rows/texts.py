@@ -1,5 +1,6 @@
 """The texts of a row, checked at the door: what is written down can be read, searched for and erased for ever after."""
 
+from collections.abc import Iterable
 from typing import cast
 
 from tracking.answers.response import LLMResponse
@@ -19,11 +20,12 @@ def check_texts(response: LLMResponse, trace_id: object, options: CallOptions) -
     """
     said = (response.id, response.service_tier, response.region, response.finish_reason, response.error_type)
     given = (trace_id, options.get("retry_of"), response.provider, response.model)
-    texts = [text for text in (*said, *given) if text is not None]
-    if all(type(text) is str for text in texts):
-        joined = "".join(cast("list[str]", texts))
-        if len(joined) <= USUALLY_AT_MOST and joined.isprintable():  # nearly always: one look at all of them
-            return
+    try:
+        joined = "".join(cast("Iterable[str]", filter(None, (*said, *given))))
+    except TypeError:
+        joined = "\n"
+    if len(joined) <= USUALLY_AT_MOST and joined.isprintable():  # nearly always: one look at all of them
+        return
     for name, text in zip(("id", "service_tier", "region", "finish_reason", "error_type"), said, strict=True):
         if isinstance(text, str) and (problem := text_problem(text)):
             raise ResponseError(f"{name} of the answer {problem}")

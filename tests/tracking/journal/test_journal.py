@@ -217,6 +217,21 @@ def test_a_journal_somebody_deleted_is_not_written_to(directory: Path) -> None:
     assert content(directory).endswith(LINES[3])
 
 
+def test_a_home_made_anew_under_a_living_tracker_has_its_prices_and_its_key(home: Path) -> None:
+    with CostTracker(home, durability="process") as tracker:
+        record(tracker, 1)
+        kept = sorted(path.name for path in (home / "prices").iterdir())
+        shutil.rmtree(home)
+        with pytest.raises(LedgerError, match=rf"{home}.*No such file or directory"):
+            record(tracker, 2)
+        CostTracker(home).close()
+        record(tracker, 3)
+        record(tracker, 4)
+    assert sorted(path.name for path in (home / "prices").iterdir()) == kept
+    assert kept
+    assert (home / "keys" / "prompt.key").exists()
+
+
 def test_a_file_system_without_locks_is_refused_with_advice(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def flock(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
