@@ -68,6 +68,18 @@ def database_files(path: Path) -> tuple[Path, Path]:
     return path, path.with_name(f"{path.name}.wal")
 
 
+def identity_of(database: Path) -> str | None:
+    """Another one for every file that was ever put there, and for one that was written to; `None` where there is none.
+
+    What a crash or a full disk left in DuckDB's write-ahead log is part of the database.
+    """
+    try:
+        found = [path.stat() for path in database_files(database) if path == database or path.exists()]
+    except FileNotFoundError:
+        return None
+    return " ".join(f"{each.st_ino} {each.st_size} {each.st_mtime_ns}" for each in found)
+
+
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Have a connection read another database file too, under a name of its own."""
     connection.execute(f"attach {literal(str(path))} as {quoted(name)} (read_only)")

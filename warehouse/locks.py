@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from tracking.durable_files import create_exclusively, umask_of
 from tracking.home import Home
 
+_descriptors: dict[str, int] = {}
+"""Of the build locks that this process holds, by the home's folder."""
+
 
 @contextmanager
-def _locked(home: Home, name: str) -> Generator[None, None, None]:
+def _locked(home: Home, name: str) -> Generator[int, None, None]:
     """Hold an exclusive lock, waiting for whoever has it. It dies with its process.
 
     What libraries and child processes write meanwhile has the home's modes.
@@ -23,7 +26,7 @@ def _locked(home: Home, name: str) -> Generator[None, None, None]:
     umask = os.umask(umask_of(home.root))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.umask(umask)
         os.close(descriptor)
@@ -39,8 +42,18 @@ def sealing(home: Home) -> Generator[None, None, None]:
 @contextmanager
 def building(home: Home) -> Generator[None, None, None]:
     """Covers everything that opens `build.duckdb`, command line and Dagster alike."""
-    with _locked(home, "build"):
-        yield
+    with _locked(home, "build") as descriptor:
+        _descriptors[str(home.root)] = descriptor
+        try:
+            yield
+        finally:
+            del _descriptors[str(home.root)]
+
+
+def inherited(home: Home) -> tuple[int, ...]:
+    """What a child process has to be passed so that it holds the build lock too, until both are gone."""
+    held = _descriptors.get(str(home.root))
+    return () if held is None else (held,)
 
 
 @contextmanager

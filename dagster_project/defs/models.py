@@ -19,7 +19,7 @@ from dagster_project.lib.measures import built_measures
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.translator import LedgerTranslator
 from tracking.home import Home
-from warehouse.building.build import prepare
+from warehouse.building.build import prepare_or_renew
 from warehouse.building.dbt import (
     PROJECT,
     dbt_arguments,
@@ -33,7 +33,7 @@ from warehouse.building.dbt import (
     run_results,
 )
 from warehouse.building.tested import noting_tests
-from warehouse.locks import building
+from warehouse.locks import building, inherited
 
 DBT_SECONDS = "Execution Duration"
 
@@ -50,7 +50,7 @@ def dbt_models(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     def dbt_models(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> Iterator[Any]:
         with building(ledger_home.home):
             with explained():
-                prepare(ledger_home.home)
+                prepare_or_renew(ledger_home.home)
             yield from _build(context, ledger_home.home)
 
     return dbt_models
@@ -127,6 +127,7 @@ def _start_dbt(context: dg.AssetExecutionContext, home: Home, *, full_refresh: b
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        pass_fds=inherited(home),
     )
     return DbtCliInvocation(
         process=process,

@@ -17,6 +17,7 @@ from tracking.book_settings import BookSettings
 from tracking.durable_files import make_directory, replace_file
 from tracking.errors import CostTrackingError
 from tracking.home import Home
+from warehouse.locks import inherited
 
 PACKAGE = Path(warehouse.__file__).resolve().parent
 PROJECT = PACKAGE / "sql" if (PACKAGE / "sql").exists() else PACKAGE.parent / "sql"
@@ -95,9 +96,10 @@ def test_arguments(settings: BookSettings) -> list[str]:
 
 
 def dbt_command(arguments: Sequence[str]) -> list[str]:
-    """The command that runs dbt in a process of its own, by the interpreter this process has."""
+    """The command that runs dbt in a process of its own, by the interpreter this process has, and ends with it."""
     # -P: a folder named dbt where the command is run must not be taken for the package.
-    return [sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()", *arguments]
+    code = f"from warehouse.building.dbt_process import main; main({os.getpid()})"
+    return [sys.executable, "-P", "-c", code, *arguments]
 
 
 def project_hash() -> str:
@@ -142,6 +144,7 @@ def run_command(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        pass_fds=inherited(home),
     )
 
 

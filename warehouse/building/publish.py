@@ -7,7 +7,9 @@ import duckdb
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.tested import require_tested
+from warehouse.causes import in_one_line
 from warehouse.database import attach, connect, database_files, literal, new_database, quoted
+from warehouse.ledger.published_segments import note_published_segments
 
 INTERNAL_PREFIX = "int_"
 """Intermediate models stay in the build file; everything else dbt makes is published."""
@@ -34,7 +36,8 @@ def publish(home: Home) -> None:
         ) as connection:
             expected |= _copy(connection, home.build_database)
     except (duckdb.Error, OSError) as error:
-        raise LedgerError(f"{home.warehouse_database} cannot be written: {error}") from error
+        raise LedgerError(f"{home.warehouse_database} cannot be written: {in_one_line(error)}") from error
+    note_published_segments(home)
 
 
 Relations = dict[str, int | None]

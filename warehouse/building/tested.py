@@ -13,7 +13,7 @@ from typing import Any, cast
 from tracking.durable_files import replace_file
 from tracking.home import Home
 from warehouse.building.dbt import BuildError, data_tests, passed_nodes, project_hash, run_results, run_tests
-from warehouse.database import database_files
+from warehouse.database import identity_of
 
 
 @contextmanager
@@ -76,18 +76,6 @@ def _problem(home: Home) -> str | None:
     if project != project_hash():
         return "the models or their tests have changed since they were run"
     return None
-
-
-def identity_of(database: Path) -> str | None:
-    """Another one for every file that was ever put there, and for one that was written to; `None` where there is none.
-
-    What a crash or a full disk left in DuckDB's write-ahead log is part of the database.
-    """
-    try:
-        found = [path.stat() for path in database_files(database) if path == database or path.exists()]
-    except FileNotFoundError:
-        return None
-    return " ".join(f"{each.st_ino} {each.st_size} {each.st_mtime_ns}" for each in found)
 
 
 def _note(home: Home) -> Path:

@@ -14,8 +14,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.dbt import dbt_variables, project_hash
 from warehouse.building.publish import INTERNAL_PREFIX
-from warehouse.building.tested import identity_of
-from warehouse.database import connect
+from warehouse.database import connect, identity_of
 from warehouse.source_code import code_hash
 
 NOTE = "ledger.int_published"

@@ -1,8 +1,9 @@
 """The command line `llm-cost`: one module per group of commands, each command with an example in its help."""
 
+import signal
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from warehouse.cli import (
     alerts,
     budgets,
     demo,
+    exports,
     integrity,
     ledger,
     maintenance,
@@ -32,7 +34,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (ledger, reports, pages, budgets, alerts, prices, maintenance, integrity, quarantine, tail, demo, ui):
+for module in (
+    ledger,
+    reports,
+    pages,
+    exports,
+    budgets,
+    alerts,
+    prices,
+    maintenance,
+    integrity,
+    quarantine,
+    tail,
+    demo,
+    ui,
+):
     module.register(app)
 
 
@@ -51,8 +67,15 @@ def main(
     """What each LLM call, user and piece of work costs: exact, and proven to sum to the ledger."""
 
 
+def _end(number: int, _: object) -> NoReturn:
+    """Clean up on the way out: what a command was about to write is removed, and what it started ends."""
+    complain(f"stopped by {signal.Signals(number).name}")
+    sys.exit(128 + number)
+
+
 def run() -> None:
-    """Run the command line: exit code 0 done, 1 something failed or was refused, 2 bad input."""
+    """Run the command line: exit code 0 done, 1 something failed or was refused, 2 bad input, 143 it was terminated."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except BuildError as error:

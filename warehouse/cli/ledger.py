@@ -141,6 +141,8 @@ def build_(
         say_json(_build_json(report) | {"books": asdict(books)})
     else:
         say(describe_seal(report.sealed))
+        if report.renewed:
+            complain(f"{target.build_database} could not be read; it was made from the ledger anew")
         say(describe_build(report))
         say(f"The books: {books.in_words()}")
         say(

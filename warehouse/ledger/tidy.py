@@ -15,12 +15,11 @@ import duckdb
 from tracking.durable_files import sync_directory
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.database import attach, connect
 from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Manifest, Retired, Segment
+from warehouse.ledger.published_segments import published_segments, segments_named_in
 from warehouse.ledger.rewrite import SPILL_PREFIX
 from warehouse.ledger.segment_names import (
-    SEGMENT_FILE,
     ByteRange,
     day_folders,
     is_rewritten,
@@ -43,8 +42,11 @@ def tidy(home: Home, grace: timedelta = GRACE) -> int:
     try:
         with sealing(home), Manifest(home) as manifest:
             remove_leftovers(home, manifest)
-            named = _named_by_reports(home)
-            manifest.note_unpublished(files for files in manifest.retired() if files.file not in named)
+            published = published_segments(home)
+            if published is not None:
+                # The build file can still be published.
+                named = published | segments_named_in(home.build_database)
+                manifest.note_unpublished(files for files in manifest.retired() if files.file not in named)
             latest = datetime.now(UTC) - grace
             due = [files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest]
             delete_retired(home, manifest, due)
@@ -117,20 +119,6 @@ def _is_sealed_or_waits(home: Home, manifest: Manifest, byte_range: ByteRange) -
     return manifest.sealed_bytes(byte_range.journal) >= byte_range.end or (
         journal.exists() and journal.stat().st_size >= byte_range.end
     )
-
-
-def _named_by_reports(home: Home) -> set[str]:
-    """The segments that the published warehouse names, or the build file, which can still be published."""
-    named: set[str] = set()
-    for database in (home.warehouse_database, home.build_database):
-        if database.exists():
-            with connect() as connection:
-                attach(connection, database, "reports")
-                views = connection.execute(
-                    "select sql from duckdb_views() where database_name = 'reports' and schema_name = 'ledger'"
-                ).fetchall()
-            named |= {file for (statement,) in views for file in SEGMENT_FILE.findall(statement)}
-    return named
 
 
 def _drop_rowless(home: Home, manifest: Manifest) -> None:

@@ -251,13 +251,14 @@ def test_a_failed_test_leaves_the_published_file_byte_for_byte(home: Path, recor
     assert not list(home.glob(".warehouse*"))
 
 
-def test_a_damaged_build_file_is_one_clear_error_and_deleting_it_is_the_cure(home: Path, records: Records) -> None:
+def test_a_damaged_build_file_is_one_clear_error_and_a_build_makes_it_anew(home: Path, records: Records) -> None:
     wanted = marts(home)
     (home / "build.duckdb").write_bytes(b"not a database" * 1000)
-    with pytest.raises(LedgerError, match=r"build\.duckdb cannot be prepared"):
+    with pytest.raises(LedgerError, match=r"build\.duckdb cannot be prepared: .*; delete it, and the next build makes"):
         prepare(Home(home))
-    (home / "build.duckdb").unlink()
-    build(Home(home))
+    report = build(Home(home))
+    assert report.renewed
+    assert report.dbt is not None
     assert marts(home) == wanted
 
 
