@@ -3,7 +3,7 @@
 import os
 import sys
 
-from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home
+from dagster_project.lib.dagster_home import instance_of, prepare_dagster_home, share_databases
 from dagster_project.lib.dbt_manifest import prepared_manifest
 from dagster_project.lib.reported_days import report_changed_days
 from tracking.durable_files import umask_of
@@ -25,6 +25,7 @@ def main(root: str, port: str | None = None) -> None:
         prepare_dagster_home(home)
         prepared_manifest(home)
         _tell_of_sealed_days(home)
+        share_databases(home)
     except CostTrackingError as error:
         sys.stderr.write(f"llm-cost: {error}\n")
         raise SystemExit(2) from None

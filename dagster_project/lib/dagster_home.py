@@ -55,10 +55,13 @@ def prepare_dagster_home(home: Home) -> None:
         # A pool that the storage has not seen has no limit in the queue's first look: two runs would start at once.
         if BUILD_DATABASE_POOL not in {pool.name for pool in instance.event_log_storage.get_pool_limits()}:
             instance.event_log_storage.initialize_concurrency_limit_to_default(BUILD_DATABASE_POOL)
-        # SQLite makes a file that no group can write to, whatever the umask.
-        for database in home.dagster.rglob("*.db"):
-            if database.stat().st_uid == os.geteuid():
-                set_mode(database)
+
+
+def share_databases(home: Home) -> None:
+    """Give what this user's Dagster keeps there its folder's mode: SQLite makes files that no group can write to."""
+    for database in home.dagster.rglob("*.db"):
+        if database.stat().st_uid == os.geteuid():
+            set_mode(database)
 
 
 @contextmanager
