@@ -153,17 +153,17 @@ MOVERS = """
     limit 8
 """
 
+# What is sure counts in full, what is likely by half, what is possible by a quarter.
 SAVINGS = """
-    select *
-    from saving_opportunities
+    select * from saving_opportunities
     where reporting_month between date_trunc('month', $first::date) and $last and counted_saving_usd > 0
-    order by counted_saving_usd desc, opportunity, provider, llm, request_type
+    order by counted_saving_usd / case confidence when 'high' then 1 when 'medium' then 2 else 4 end desc,
+        opportunity, provider, llm, request_type
     limit 10
 """
 
 ANOMALIES = """
-    select *
-    from cost_anomalies
+    select * from cost_anomalies
     where reporting_date between $first and $last
     order by abs(change_usd) desc nulls last, reporting_date desc, entity_type, entity_id
     limit 10

@@ -20,7 +20,7 @@ from tracking.home import Home
 from warehouse.building.build import build
 from warehouse.html_report import words
 from warehouse.html_report.chart import HIGHEST, column_chart, round_above
-from warehouse.html_report.figures import LISTED, Figures, Period, read_figures
+from warehouse.html_report.figures import LISTED, SAVINGS, Figures, Period, read_figures
 from warehouse.html_report.page import rendered, write_report
 from warehouse.published.read import open_warehouse
 
@@ -272,3 +272,17 @@ def test_columns_stand_in_the_drawing_side_by_side_and_as_high_as_their_share(va
         assert column.y >= 0
         assert column.height == pytest.approx(float(column.value / top) * HIGHEST, abs=0.02)
     assert [tick.value for tick in chart.ticks] == [top * share / 4 for share in range(5)]
+
+
+def test_savings_are_led_by_what_is_sure() -> None:
+    """A third of a dollar for sure goes before one that is possible."""
+    rows = [("low", 1.0), ("high", 0.3), ("medium", 0.55), ("high", 0.2)]
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table saving_opportunities as select date '2026-11-01' as reporting_month, confidence,"
+            " counted_saving_usd, '' as opportunity, '' as provider, '' as llm, '' as request_type"
+            f" from (values {', '.join(map(str, rows))}) as rows(confidence, counted_saving_usd)"
+        )
+        month = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
+        ranked = connection.execute(f"select confidence, counted_saving_usd from ({SAVINGS})", month).fetchall()
+    assert [(sure, float(usd)) for sure, usd in ranked] == [rows[1], rows[2], rows[0], rows[3]]
