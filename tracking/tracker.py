@@ -275,7 +275,10 @@ class CostTracker:
             if response is not None:
                 response = with_prompt(response, call.arguments["prompt"])
             occurred_at = call.options.get("occurred_at") if attribution["occurred_at"] else None
-            at = instant_of_call(occurred_at) if occurred_at is None or occurred_at.tzinfo else datetime.now(UTC)
+            try:
+                at = instant_of_call(occurred_at)
+            except ArgumentError:  # which may be why the call is refused
+                at = datetime.now(UTC)
             usd = estimated_usd(self._calculator, response, at, attribution.get("tenant"))
             return self._quarantine.keep(_told(error), answer, attribution, response, usd)
         except Exception as failure:
