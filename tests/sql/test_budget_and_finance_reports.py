@@ -409,3 +409,17 @@ def test_the_command_shows_budgets_on_the_status_date_and_tells_a_script_that_on
     history = [made for made in records if MATCHES["history"](made)]
     spent = cost(made for made in history if date(2026, 4, 15) <= made.occurred_at.date() <= STATUS_DATE)
     assert Decimal(current["history"]["spent_usd"]) == spent
+
+
+def test_months_are_listed_in_their_order_and_bars_over_their_limit_are_red(
+    home: Path, records: Records, tmp_path: Path
+) -> None:
+    rows = json.loads(llm_cost("top", "months", "--home", home, "--json").stdout)
+    assert [row["reporting_month"] for row in rows] == [f"2026-{month:02}-01" for month in range(8, 2, -1)]
+    costs = [Decimal(row["cost_usd"]) for row in rows]
+    assert costs != sorted(costs, reverse=True)
+    assert llm_cost("report", tmp_path / "page.html", "--home", home).returncode == 0
+    page = (tmp_path / "page.html").read_text("utf-8")
+    red = page.count('<span class="bar over">')
+    assert red == page.count('<td class="status over">over</td>') > 0
+    assert ".bar.over i { background: var(--bad); }" in page

@@ -48,6 +48,9 @@ RANKED = {
 }
 """The relation of each cut, and the columns that name its rows."""
 
+IN_TIME = {Cut.WEEKS, Cut.MONTHS}
+"""Cuts whose rows follow each other: the latest first. Of days, the dearest are what one looks for."""
+
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: llm-cost top users --limit 5 --as-of 2026-10-01")(top)
@@ -64,7 +67,7 @@ def top(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank users, assignments, models, days … by what they cost.
+    """Rank users, assignments, models, days … by what they cost; weeks and months are listed, the latest first.
 
     With --as-of a closed month shows what it showed at its close: corrections and late calls since then are left out.
     """
@@ -73,9 +76,8 @@ def top(
     if as_of is not None:
         instant = _instant(as_of, ZoneInfo(target.settings().reporting_timezone))
         relation = f"{relation}_as_of('{instant.isoformat()}')"
-    query = (
-        f"select {names}, {TOTALS} from {relation} order by cost_usd desc nulls last, requests desc, 1 limit {limit}"
-    )
+    order = f"{names} desc" if cut in IN_TIME else "cost_usd desc nulls last, requests desc, 1"
+    query = f"select {names}, {TOTALS} from {relation} order by {order} limit {limit}"
     with open_warehouse(target) as connection:
         answer = ask(connection, query)
     columns, rows = answer.columns, answer.rows
