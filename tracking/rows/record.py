@@ -188,7 +188,7 @@ class LLMUsageRecord(BaseModel):
         columns = cast("dict[str, Any]", self.__dict__)
         for name in ("occurred_at", "recorded_at"):
             if columns[name].tzinfo is not UTC:
-                columns[name] = columns[name].astimezone(UTC)
+                columns[name] = _in_utc(name, columns[name])
         _check_class(columns)
         _check_sums(columns)
         if (columns["trackable_parent_type"] is None) != (columns["trackable_parent_id"] is None):
@@ -250,6 +250,13 @@ class LLMUsageRecord(BaseModel):
 _COLUMN = core_schema.typed_dict_field(core_schema.any_schema(), required=False)
 _COLUMNS = SchemaSerializer(core_schema.typed_dict_schema(dict.fromkeys(LLMUsageRecord.model_fields, _COLUMN)))
 """Columns by their values' own types: a third less work than by the model's fields."""
+
+
+def _in_utc(name: str, instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} ({instant.isoformat()}) is out of range in UTC") from None
 
 
 def _check_class(columns: Mapping[str, Any]) -> None:

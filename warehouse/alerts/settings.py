@@ -136,7 +136,7 @@ def is_http_url(text: str) -> bool:
 
 def _first_problem(error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
+    place = ".".join("…" if "/" in str(part) else str(part) for part in problem["loc"])
     if problem["type"] == "union_tag_invalid":  # its message repeats what was given, whatever that is
         return f"{place}.to{_shown('to', problem['ctx']['tag'])}: expected one of {problem['ctx']['expected_tags']}"
     shown = _shown(problem["loc"][-1] if problem["loc"] else "", problem["input"])

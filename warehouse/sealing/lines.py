@@ -135,7 +135,7 @@ def _validated(byte_range: ByteRange, lines: list[_Line]) -> tuple[list[_Line], 
     for line in lines:
         try:
             good.append(line._replace(content=_record_json(line.content)))
-        except (ValueError, TypeError, OverflowError, RecursionError):
+        except (ValueError, TypeError, RecursionError):
             bad.append(QuarantinedLine(byte_range.journal, line.offset, line.length, "not a record"))
     return good, bad
 

@@ -43,7 +43,7 @@ WRITERS = 4
 KEEPERS = 3
 """How many of each are at work at any moment."""
 ROWS_A_COMMAND = 1000
-"""Of so many rows one command has to get through: on a busy machine recording would be done before any."""
+"""For so many rows one command has to get through; writers pause until it has."""
 EACH = 1_000_000
 """Numbers of calls of one writer begin at its own number times this."""
 BATCH = 20
@@ -163,6 +163,7 @@ class Crew:
         """By process: the writer's number."""
         self._keepers: dict[int, str] = {}
         self._reader = 0
+        self._pausing = False
         self._gone: list[int] = []
         """Writers that were killed and not yet erased."""
         self._work: dict[str, Callable[[], object]] = {
@@ -182,7 +183,7 @@ class Crew:
             del self._work["erase"]
 
     def man(self) -> None:
-        while len(self._writers) < WRITERS:
+        while len(self._writers) < WRITERS and not self._pausing:
             number = next(self._names)
             self._writers[self._forked("writer", partial(_write, self.home, self.notes, number))] = number
         while len(self._keepers) < KEEPERS:
@@ -206,6 +207,12 @@ class Crew:
                 self.done += 1
                 with (self.notes / "done").open("a") as file:
                     file.write(f"{name}\n")
+
+    def pause_writers(self, *, pausing: bool) -> None:
+        if pausing != self._pausing:
+            self._pausing = pausing
+            for process in self._writers:
+                os.kill(process, signal.SIGSTOP if pausing else signal.SIGCONT)
 
     def kill_one(self) -> None:
         """Keepers more often than writers, who come to nothing in their first moments."""
@@ -261,14 +268,17 @@ def main(home: Path, notes: Path, rows: int, seed: int, *, with_build: bool) -> 
     crew = Crew(Home(home), notes, chance, with_build=with_build)
     crew.read()
     try:
-        seen = 0
+        seen = kill_at = 0
         while seen < rows or crew.done < rows // ROWS_A_COMMAND:
             crew.man()
-            time.sleep(chance.uniform(0.002, 0.15))
+            time.sleep(chance.uniform(0.002, 0.05))
             crew.watch()
-            if chance.random() < 0.25:  # most commands get through, else no two of them would meet
-                crew.kill_one()
             seen = sum(path.stat().st_size for path in notes.glob("of-*")) // len(NOTE % 0)
+            crew.pause_writers(pausing=seen > (crew.done + 2) * ROWS_A_COMMAND)
+            # By what was done, not by the clock: on a busy machine no command would live to its end.
+            if seen + crew.done * ROWS_A_COMMAND > kill_at:
+                crew.kill_one()
+                kill_at = seen + crew.done * ROWS_A_COMMAND + chance.randint(100, 800)
             if seen > rows // 2:
                 (home / "prices.toml").write_text(PRICES)
     finally:

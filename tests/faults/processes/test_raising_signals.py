@@ -28,7 +28,17 @@ def out_of_time(*_):
     raise TimeLimit
 
 chance = random.Random({durability!r})
+armed = False
+
+def ctrl_c(*_):
+    # Once for each call: what Python's own handler raises in an `except` below would end the program.
+    global armed
+    if armed:
+        armed = False
+        raise KeyboardInterrupt
+
 signal.signal(signal.SIGALRM, out_of_time)
+signal.signal(signal.SIGINT, ctrl_c)
 done = threading.Event()
 
 def press_ctrl_c():
@@ -53,9 +63,11 @@ with CostTracker({home!r}, durability={durability!r}, on_error="log") as tracker
     while number < {count}:
         try:
             if {ctrl_c}:
+                armed = True
                 record(tracker, Call("writer", number))
             else:
                 interrupted(number)
+            armed = False
             acknowledged.append(number)
             number += 1
         except (TimeLimit, KeyboardInterrupt):

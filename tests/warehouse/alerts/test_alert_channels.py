@@ -128,6 +128,7 @@ def test_a_url_that_is_none_of_http_is_refused_at_load_without_its_secret(ledger
     "content",
     [
         f'to = "https://hooks.example/{SECRET}"',
+        f'to = "log"\n"https://hooks.example/{SECRET}" = 1',
         f'to = "smtp"\nhost = "https://mail.example/{SECRET}"\nport = "x"',
         f'to = "webhook"\nurl = "https://example.org"\nsecret = "{SECRET}"',
         f'to = "webhook"\nurl = "https://example.org"\nsecret_env = ["{SECRET}"]',
