@@ -5,6 +5,7 @@ An input is `{"answer": …, "stream": bool, "arguments": {…}}`; `{"$": kind, 
 
 import json
 import shutil
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -57,7 +58,9 @@ class Answers:
             return
         given = call.get("arguments")
         named = {name: value for name, value in given.items() if name.isidentifier()} if isinstance(given, dict) else {}
-        arguments = {**REQUIRED, **named, "prompt": _spoken(named.get("prompt", REQUIRED["prompt"]))}
+        arguments = {**REQUIRED, **named}
+        with suppress(RecursionError):
+            arguments["prompt"] = _spoken(arguments["prompt"])
         arguments.pop("llm_response", None)
         answer = call.get("answer")
         if call.get("stream") and isinstance(answer, list):
