@@ -132,7 +132,7 @@ def test_import_lists_refusals_as_json_too(tmp_path: Path, calls: Path) -> None:
     ("arguments", "named"),
     [
         (["missing.jsonl"], ["missing.jsonl", "No such file"]),
-        (["."], [". cannot be read"]),
+        (["folder"], ["folder cannot be read"]),
         (["half.jsonl"], ["half.jsonl is cut off in line 1"]),
         (["calls.jsonl", "--trackable", "Assignment"], ["trackable", "Type:id"]),
         (["calls.jsonl", "--request-type", "nonsense"], ["request_type", "'nonsense'"]),
@@ -143,6 +143,7 @@ def test_import_refuses_bad_input_in_one_line_and_records_nothing(
     tmp_path: Path, calls: Path, arguments: list[str], named: list[str]
 ) -> None:
     (tmp_path / "half.jsonl").write_text('{"provider": "openai", "resp')
+    (tmp_path / "folder").mkdir()
     refused = llm_cost("import", *arguments, "--home", "home", cwd=tmp_path)
     assert_one_complaint(refused, 2, *named)
     assert journals(tmp_path / "home") == []
