@@ -15,6 +15,7 @@ from warehouse.ledger.footer import Provenance
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.schema import PROMPT_SCHEMA
 from warehouse.ledger.segments import TOTALS, exact_totals, scan
+from warehouse.locks import sealing
 from warehouse.sealing.id_runs import Hashes
 from warehouse.sealing.sealed_ids import hashed
 
@@ -45,6 +46,8 @@ class SegmentVerifier:
         self._progress = progress
         self._records: dict[str, Hashes] = {}
         self._bases: dict[str, pl.Series] = {}
+        self._replaced = False
+        """Whether a segment was replaced meanwhile, so that its rows were not seen where they were."""
         self.price_ids: dict[str, str] = {}
         """Each price that rows name, and a segment with such a row."""
         self.notes_in_footers: set[tuple[str | None, str]] = set()
@@ -64,6 +67,7 @@ class SegmentVerifier:
         if len(self._findings.problems) > problems and not self._is_live(segment):
             # It was replaced while it was being looked at, and its files may be gone.
             del self._findings.problems[problems:]
+            self._replaced = True
 
     def _is_live(self, segment: Segment) -> bool:
         with Manifest(self._home) as manifest:
@@ -142,11 +146,20 @@ class SegmentVerifier:
         if doubled.size:
             self._name_doubled(doubled)
         for file, bases in self._bases.items():
-            missing = ~np.isin(hashed(bases), known)
-            for record_id in bases.filter(pl.Series(missing)).unique():
+            missing = bases.filter(pl.Series(~np.isin(hashed(bases), known))).unique()
+            if self._replaced and missing.len():
+                missing = missing.filter(~missing.is_in(self._live_now(missing)))
+            for record_id in missing:
                 self._findings.problem(
                     self._home.usage / file, f"corrects record {record_id}, which is in no live segment"
                 )
+
+    def _live_now(self, record_ids: pl.Series) -> list[str]:
+        """Which records are live by the manifest as it is now, whose files stay while the sealer's lock is held."""
+        with sealing(self._home), Manifest(self._home) as manifest:
+            files = [self._home.usage / segment.file for segment in manifest.segments()]
+            rows = scan(files).select("record_id").filter(pl.col("record_id").is_in(record_ids.to_list()))
+            return rows.collect()["record_id"].to_list()
 
     def _name_doubled(self, doubled: Hashes) -> None:
         places: defaultdict[str, list[str]] = defaultdict(list)

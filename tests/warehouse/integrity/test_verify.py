@@ -21,8 +21,9 @@ from tracking.home import Home
 from tracking.journal.writer import encode_line, record_line
 from warehouse.integrity.repair import repair
 from warehouse.integrity.verify import VerifyReport, verify
+from warehouse.integrity.verify_segments import SegmentVerifier
 from warehouse.ledger.compact import compact
-from warehouse.ledger.manifest import Manifest
+from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.segments import sha256_of
 from warehouse.ledger.tidy import delete_retired
 from warehouse.privacy.erase import erase
@@ -32,7 +33,16 @@ from warehouse.published.coverage import Part
 from warehouse.quarantine.refused_calls import Kind
 from warehouse.quarantine.selection import Selection
 from warehouse.quarantine.settle import Missing, discard, replay
+from warehouse.sealing.reprice import Selection as Unpriced
+from warehouse.sealing.reprice import reprice
 from warehouse.sealing.seal import seal
+
+OWN_PRICE = """
+[[price]]
+provider = "openai"
+model = "school-own-grader"
+rates = { input_mtok = "1", output_mtok = "2" }
+"""
 
 FLIPS = 24
 """Places in each kind of file."""
@@ -180,6 +190,29 @@ def test_what_is_replaced_and_deleted_while_it_is_looked_at_is_no_problem(home: 
 
     assert verify(Home(home), replace_all).problems == []
     assert len(list((home / "usage").rglob("*.parquet"))) == 1
+
+
+def test_a_call_whose_segment_is_replaced_after_its_correction_was_looked_at_is_no_orphan(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CostTracker(home, on_unknown_model="record") as tracker:
+        record(tracker, body(model="school-own-grader"), user="erased one")
+    seal(Home(home))
+    (home / "prices.toml").write_text(OWN_PRICE)
+    assert reprice(Home(home), Unpriced()).rows == 1
+    look, looked = SegmentVerifier.verify, list[str]()
+
+    def look_and_replace(verifier: SegmentVerifier, segment: Segment) -> None:
+        look(verifier, segment)
+        if not looked:
+            assert "/decided-" in segment.file
+            assert erase(Home(home), Person("erased one")).proven
+        looked.append(segment.file)
+
+    monkeypatch.setattr(SegmentVerifier, "verify", look_and_replace)
+    report = verify(Home(home))
+    assert len(looked) == 2
+    assert report.clean, report.problems
 
 
 def test_what_others_can_read_is_named(copied: Path) -> None:
