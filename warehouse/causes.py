@@ -3,6 +3,8 @@
 import errno
 import re
 
+from pydantic import ValidationError
+
 NO_SPACE = re.compile(r"No space left on device|os error 28|Disk quota exceeded|disk is full", re.IGNORECASE)
 HOLDER = re.compile(r"Conflicting lock is held in (.*?\(PID \d+\))")
 
@@ -29,3 +31,10 @@ def in_one_line(error: BaseException | str) -> str:
         holder = HOLDER.search(str(error))
         return f"another process has it open{f': {holder[1]}' if holder else ''}; close it there"
     return first
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with a file of the user's, in one line: the first field and why."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}: {first['msg']}".removeprefix(": ").replace("Value error, ", "", 1)

@@ -128,7 +128,7 @@ def assert_holds_exactly(home: Path | Home, records: Iterable[LLMUsageRecord]) -
 
 
 def journals(home: Path) -> list[Path]:
-    return sorted((home / "journal").iterdir())
+    return sorted((home / "journal").glob("*"))
 
 
 def write_journal(home: Path, *lines: bytes, name: str = "elsewhere-1-feed.log") -> Path:

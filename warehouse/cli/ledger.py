@@ -12,7 +12,7 @@ from tracking.home.sharing import group_of, share
 from warehouse.building.build import BuildReport, build
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, working
 from warehouse.importing.calls import Defaults
-from warehouse.importing.import_files import ImportReport, import_files
+from warehouse.importing.import_files import ImportReport, files_of, import_files
 from warehouse.importing.importer import ANSWERS, FORMATS, TABLE
 from warehouse.published.coverage import books_of
 from warehouse.published.read import open_warehouse
@@ -80,7 +80,7 @@ def import_(
     Unknown models are recorded unpriced. Refused lines are kept in quarantine/ and summed up; the exit code is then 1.
     """
     defaults = Defaults(user, trackable, request_type, provider, model)
-    size = sum(file.stat().st_size for path in files for file in (path, *path.rglob("*.jsonl")) if file.is_file())
+    size = sum(file.stat().st_size for path in files for file in files_of(path) if file.is_file())
     with progress_bar("importing", size) as advance:
         report = import_files(home_of(home), files, defaults, source, advance, mapping, format_name)
     if as_json:

@@ -1,9 +1,11 @@
 """The commands `llm-cost quarantine …`: what was refused, and bringing it into the books after all."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal, localcontext
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,17 +29,6 @@ SHORT_ID = 13
 KEPT = ("request_type", "trackable", "trackable_parent", "user", "tenant", "tags", "trace_id", "status")
 HIDDEN = {"line_base64", "columns", "answer", "response", "estimated_usd", "id", "occurred_at", "refused_at"}
 
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids, or their beginnings; default: every one that is meant.")]
-KindOption = Annotated[Kind | None, typer.Option("--kind", help="Who refused it: a tracker, an import, the sealer.")]
-ErrorOption = Annotated[str | None, typer.Option("--error", help="The class of the error, as UnknownModelError.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Words of the reason.")]
-ProviderOption = Annotated[str | None, typer.Option("--of-provider", help="Only calls of this provider.")]
-ModelOption = Annotated[str | None, typer.Option("--of-model", help="Only calls of this model.")]
-UserOption = Annotated[str | None, typer.Option("--of-user", help="Only calls that say this user.")]
-TenantOption = Annotated[str | None, typer.Option("--of-tenant", help="Only calls that say this tenant.")]
-FirstOption = Annotated[datetime | None, typer.Option("--from", formats=DAY, help="The first day, UTC.")]
-LastOption = Annotated[datetime | None, typer.Option("--to", formats=DAY, help="The last day, UTC.")]
-
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
@@ -53,23 +44,46 @@ def register(app: typer.Typer) -> None:
 EXAMPLE = "Example: llm-cost quarantine list"
 
 
+def _selection(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids, or their beginnings; default: every one that is meant.")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Who refused it: a tracker, an import, the sealer.")] = None,
+    error: Annotated[str | None, typer.Option(help="The class of the error, as UnknownModelError.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Words of the reason.")] = None,
+    of_provider: Annotated[str | None, typer.Option(help="Only calls of this provider.")] = None,
+    of_model: Annotated[str | None, typer.Option(help="Only calls of this model.")] = None,
+    of_user: Annotated[str | None, typer.Option(help="Only calls that say this user.")] = None,
+    of_tenant: Annotated[str | None, typer.Option(help="Only calls that say this tenant.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="The first day, UTC.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="The last day, UTC.")] = None,
+) -> Selection:
+    """The options that say which calls are meant."""
+    days = (first and first.date(), last and last.date())
+    return Selection(tuple(ids or ()), kind, error, reason, of_provider, of_model, of_user, of_tenant, *days)
+
+
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `_selection`, which it gets as its `selection`."""
+    shared = signature(_selection).parameters
+    own = [option for name, option in signature(command).parameters.items() if name != "selection"]
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        command(selection=_selection(**{name: given.pop(name) for name in shared}), **given)
+
+    vars(with_options)["__signature__"] = Signature([*shared.values(), *own])
+    return with_options
+
+
+@_selecting
 def list_(
-    ids: Ids = None,
-    kind: KindOption = None,
-    error: ErrorOption = None,
-    reason: ReasonOption = None,
-    provider: ProviderOption = None,
-    model: ModelOption = None,
-    user: UserOption = None,
-    tenant: TenantOption = None,
-    first: FirstOption = None,
-    last: LastOption = None,
+    selection: Selection,
     settled: Annotated[bool, typer.Option("--settled", help="Those that were replayed or discarded, too.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List calls that no report holds, with what each cost by its own counts (an estimate). No prompt is kept."""
-    selection = _selection(ids, kind, error, reason, provider, model, user, tenant, first, last)
     calls = [call for call in selection.of(_calls(home_of(home))) if settled or call.state in OPEN]
     if as_json:
         say_json([_as_json(call) for call in calls])
@@ -94,25 +108,17 @@ def show(
             say(f"{name}: {_flat(value)}")
 
 
+@_selecting
 def replay_(
-    ids: Ids = None,
-    as_user: Annotated[str | None, typer.Option("--user", help="For calls that say none, or no usable one.")] = None,
+    selection: Selection,
+    user: Annotated[str | None, typer.Option(help="For calls that say none, or no usable one.")] = None,
     trackable: Annotated[str | None, typer.Option(help="For calls without one, as Type:id.")] = None,
     trackable_parent: Annotated[str | None, typer.Option(help="For calls without one, as Type:id.")] = None,
     request_type: Annotated[str | None, typer.Option(help="For calls without one.")] = None,
-    as_tenant: Annotated[str | None, typer.Option("--tenant", help="For calls without one.")] = None,
-    as_provider: Annotated[str | None, typer.Option("--provider", help="For answers that name none.")] = None,
-    as_model: Annotated[str | None, typer.Option("--model", help="For answers that name none.")] = None,
-    timezone: Annotated[str | None, typer.Option("--time-zone", help="Of calls whose time has none.")] = None,
-    kind: KindOption = None,
-    error: ErrorOption = None,
-    reason: ReasonOption = None,
-    provider: ProviderOption = None,
-    model: ModelOption = None,
-    user: UserOption = None,
-    tenant: TenantOption = None,
-    first: FirstOption = None,
-    last: LastOption = None,
+    tenant: Annotated[str | None, typer.Option(help="For calls without one.")] = None,
+    provider: Annotated[str | None, typer.Option(help="For answers that name none.")] = None,
+    model: Annotated[str | None, typer.Option(help="For answers that name none.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Of calls whose time has none.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,10 +127,7 @@ def replay_(
     What a call did not say is given here. Exit code 1 where some could not be recorded; they stay, with their reasons.
     """
     target = home_of(home)
-    missing = Missing(
-        as_user, trackable, trackable_parent, request_type, as_tenant, as_provider, as_model, _zone(timezone)
-    )
-    selection = _selection(ids, kind, error, reason, provider, model, user, tenant, first, last)
+    missing = Missing(user, trackable, trackable_parent, request_type, tenant, provider, model, _zone(time_zone))
     with progress_bar("replaying", len([call for call in selection.of(_calls(target)) if call.state in OPEN])) as done:
         report = replay(target, selection, missing, done)
     if as_json:
@@ -140,25 +143,16 @@ def replay_(
         raise typer.Exit(1)
 
 
+@_selecting
 def discard_(
-    ids: Ids = None,
+    selection: Selection,
     why: Annotated[str | None, typer.Option("--why", help="Noted with it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    kind: KindOption = None,
-    error: ErrorOption = None,
-    reason: ReasonOption = None,
-    provider: ProviderOption = None,
-    model: ModelOption = None,
-    user: UserOption = None,
-    tenant: TenantOption = None,
-    first: FirstOption = None,
-    last: LastOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take calls out of quarantine for good. Reports go on counting them, as discarded, with who did it and why."""
     target = home_of(home)
-    selection = _selection(ids, kind, error, reason, provider, model, user, tenant, first, last)
     chosen = [call for call in selection.of(_calls(target)) if call.state in OPEN]
     if chosen and not yes:
         typer.confirm(f"Discard {_summary(chosen)}?", abort=True, err=True)
@@ -173,22 +167,6 @@ def _calls(home: Home) -> list[RefusedCall]:
     """What was recorded is sealed first: a call that is in the ledger is refused no longer."""
     seal(home)
     return standing_refusals(home)
-
-
-def _selection(
-    ids: list[str] | None,
-    kind: Kind | None,
-    error: str | None,
-    reason: str | None,
-    provider: str | None,
-    model: str | None,
-    user: str | None,
-    tenant: str | None,
-    first: datetime | None,
-    last: datetime | None,
-) -> Selection:
-    days = (first and first.date(), last and last.date())
-    return Selection(tuple(ids or ()), kind, error, reason, provider, model, user, tenant, *days)
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -94,7 +94,7 @@ def import_files(
         LedgerError: the home cannot be used; import the files again once it can.
     """
     _check_defaults(home, defaults)
-    files = list({file.resolve(): file for path in files for file in _files_of(path)}.values())
+    files = list({file.resolve(): file for path in files for file in files_of(path)}.values())
     formats = Importers(format_name, mapping, defaults)
     importers = [(file, _importer_of(file, formats)) for file in files]
     report = ImportReport()
@@ -119,7 +119,12 @@ def _check_defaults(home: Home, defaults: Defaults) -> None:
         RequestType.of(defaults.request_type, request_types)
 
 
-def _files_of(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """What a path stands for: itself, or the JSON lines below a folder.
+
+    Raises:
+        ImportFileError: a folder without any.
+    """
     if not path.is_dir():
         return [path]
     files = sorted(path.rglob("*.jsonl"))

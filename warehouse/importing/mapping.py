@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tracking.usage import TOKEN_COUNTS
+from warehouse.causes import first_problem
 from warehouse.importing.calls import FIELDS, ImportFileError
 
 ANSWER = frozenset({"id", "service_tier", "region", "finish_reason", "status", "cost_usd"})
@@ -70,9 +71,6 @@ def read_mapping(path: Path) -> TableMapping:
     except OSError as error:
         raise ImportFileError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"].removeprefix("Value error, ")
-        raise ImportFileError(f"{path}: {field + ': ' if field else ''}{problem}") from None
+        raise ImportFileError(f"{path}: {first_problem(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ImportFileError(f"{path} is not TOML: {error}") from None

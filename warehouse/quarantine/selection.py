@@ -24,10 +24,6 @@ class Selection:
     first: date | None = None
     last: date | None = None
 
-    @property
-    def is_everything(self) -> bool:
-        return self == Selection()
-
     def of(self, calls: Iterable[RefusedCall]) -> list[RefusedCall]:
         """The calls it means, in their order.
 

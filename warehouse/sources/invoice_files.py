@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from tracking.errors import LedgerError
 from tracking.providers import known_provider
+from warehouse.causes import first_problem
 
 PLACES = Decimal("1e-12")
 HALF_A_CENT = Decimal("0.005")
@@ -75,10 +76,7 @@ def read_invoice(path: Path) -> Invoice:
     except OSError as error:
         raise LedgerError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise LedgerError(f"{path}: {field}: {reason}") from None
+        raise LedgerError(f"{path}: {first_problem(error)}") from None
     except ValueError as error:
         raise LedgerError(f"{path}: {error}") from None
     except ArithmeticError as error:

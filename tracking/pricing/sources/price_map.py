@@ -130,11 +130,6 @@ def load() -> None:
         _release()
 
 
-def every_mapped_model() -> list[tuple[str, str]]:
-    """Provider and name of every model of the map."""
-    return list(_models())
-
-
 @cache
 def _path() -> Path | None:
     try:
