@@ -1,8 +1,5 @@
 """What an application imports: record what each LLM call cost, exactly, in one append-only ledger."""
 
-from functools import cache
-from typing import Unpack
-
 from tracking.answers.response import LLMResponse
 from tracking.answers.watched_stream import WatchedStream, watch_stream
 from tracking.attribution import attribution
@@ -22,7 +19,7 @@ from tracking.rows.options import CallOptions
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
 from tracking.rows.trackable import TrackableRef
-from tracking.tracker import CostTracker
+from tracking.tracker import CostTracker, default_tracker
 from tracking.usage import Usage
 
 __all__ = [
@@ -51,27 +48,5 @@ __all__ = [
 ]
 
 
-@cache
-def default_tracker() -> CostTracker:
-    """The process-wide tracker behind `record()`, configured by `LLM_COST_*` alone."""
-    return CostTracker()
-
-
-def record(
-    *,
-    llm_response: object = None,
-    trackable: object = None,
-    user: object = None,
-    request_type: object = None,
-    prompt: object = None,
-    **options: Unpack[CallOptions],
-) -> LLMUsageRecord:
-    """`CostTracker.record()` on the process-wide default tracker."""
-    return default_tracker().record(
-        llm_response=llm_response,
-        trackable=trackable,
-        user=user,
-        request_type=request_type,
-        prompt=prompt,
-        **options,
-    )
+record = CostTracker.record
+"""The record of the process-wide default tracker."""

@@ -2,24 +2,25 @@
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Unpack, cast
 
-from pydantic import ValidationError
-
 from tracking.answers.response import LLMResponse
 from tracking.attribution import current_attribution
-from tracking.call import TrackedCall
-from tracking.errors import ArgumentError, CostTrackingError, LedgerError, UnknownModelError
+from tracking.calls.given import REQUIRED, GivenCall, check_names, given_call, told
+from tracking.calls.many import ManyCalls
+from tracking.calls.process_wide import on_class_too
+from tracking.calls.tracked import TrackedCall
+from tracking.errors import ArgumentError, LedgerError, UnknownModelError
 from tracking.home import Home
 from tracking.interrupts import interrupt_behind, raise_interrupt_behind
 from tracking.journal.kept_parts import attribution_part
 from tracking.journal.kept_response import estimated_usd, read_response, with_prompt
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
-from tracking.many_calls import GivenCall, ManyCalls
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
 from tracking.pricing.loading import load
@@ -32,10 +33,13 @@ from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
 from tracking.values import unreadable
 
-KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
-REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
-
 logger = logging.getLogger("llm_cost_ledger")
+
+
+@cache
+def default_tracker() -> "CostTracker":
+    """The process-wide tracker behind `tracking.record()`, configured by `LLM_COST_*` alone."""
+    return CostTracker()
 
 
 class CostTracker:
@@ -91,6 +95,7 @@ class CostTracker:
         self._price_files = PriceFiles(self.home.prices)
         self._files_seen = 0
 
+    @on_class_too(default_tracker)
     def record(
         self,
         *,
@@ -102,6 +107,8 @@ class CostTracker:
         **options: Unpack[CallOptions],
     ) -> LLMUsageRecord:
         """Append the row of one call and return it; once this returns, the row survives the death of the process.
+
+        `CostTracker.record()`, of the class itself, is that of the process-wide tracker.
 
         `llm_response` is an `LLMResponse`, or what `LLMResponse.from_provider` takes. `trackable` and `user` are
         objects with an id, or ids (`("Assignment", 42)`). See `CallOptions` for the rest.
@@ -158,7 +165,7 @@ class CostTracker:
         many = ManyCalls(self._journal.append_many, self._keep_refused, self._journal.place_of)
         try:
             for given in calls:
-                call = _given(given)
+                call = given_call(given)
                 try:
                     row = self._row(call)
                 except BaseException as error:
@@ -172,7 +179,7 @@ class CostTracker:
             many.write()
         if many.refusals:
             if self._on_error == "raise":
-                raise many.refused(_told)
+                raise many.refused()
             for refusal in many.refusals.values():
                 self.report_unrecorded(refusal.error, refusal.kept)
         return cast(Any, many.records)
@@ -185,14 +192,14 @@ class CostTracker:
         Raises:
             ArgumentError: an argument `record()` does not take, before the call is made.
         """
-        _check_names(arguments.keys() - {*REQUIRED[1:]})
-        return TrackedCall(self, arguments)
+        check_names(arguments.keys() - {*REQUIRED[1:]})
+        return TrackedCall(self.record, self.report_unrecorded, arguments)
 
     def report_unrecorded(self, error: BaseException, kept: object = "quarantine") -> None:
         """Log and count a call that could not be recorded, and where what is known of it was kept."""
         self.errors += 1
-        told = _told(error)
-        logger.error("LLM call not recorded, kept in %s: %s: %s", kept, type(told).__name__, told)
+        reason = told(error)
+        logger.error("LLM call not recorded, kept in %s: %s: %s", kept, type(reason).__name__, reason)
 
     def flush(self) -> None:
         """Make every row recorded so far survive a power loss."""
@@ -217,7 +224,7 @@ class CostTracker:
             value = arguments[name]
             if value is None or (type(value) is str and not value.strip()):
                 raise ArgumentError(name, "is missing or blank")
-        _check_names(options.keys())
+        check_names(options.keys())
         response = arguments["llm_response"]
         if not isinstance(response, LLMResponse):
             response = LLMResponse.from_provider(response, options.get("provider"), options.get("model"))
@@ -280,27 +287,7 @@ class CostTracker:
             except ArgumentError:  # which may be why the call is refused
                 at = datetime.now(UTC)
             usd = estimated_usd(self._calculator, response, at, attribution.get("tenant"))
-            return self._quarantine.keep(_told(error), answer, attribution, response, usd)
+            return self._quarantine.keep(told(error), answer, attribution, response, usd)
         except Exception as failure:
             raise_interrupt_behind(failure)
-            return f"nowhere ({_told(failure)})"
-
-
-def _told(error: BaseException) -> Exception:
-    """`error` where its words are ours; else only its kind: the words of the caller's own code may hold the prompt."""
-    if isinstance(error, CostTrackingError | ValidationError):
-        return error
-    if isinstance(error, OSError):
-        return LedgerError(f"{type(error).__name__}: {error.strerror}")
-    return CostTrackingError(f"{type(error).__name__} was raised while the call was recorded")
-
-
-def _check_names(names: Collection[str]) -> None:
-    if not KNOWN_OPTIONS.issuperset(names):
-        raise ArgumentError(min(set(names) - KNOWN_OPTIONS), "is not an argument of record()")
-
-
-def _given(arguments: object) -> GivenCall:
-    """One of many calls; what is no mapping has no arguments."""
-    given = dict(cast("Mapping[str, Any]", arguments)) if isinstance(arguments, Mapping) else {}
-    return GivenCall({name: given.pop(name, None) for name in REQUIRED}, cast(CallOptions, given))
+            return f"nowhere ({told(failure)})"

@@ -158,8 +158,8 @@ def test_a_prompt_that_cannot_be_text_is_refused(tracker: CostTracker) -> None:
         ({"request_type": "Generate Rubric"}, "request_type", "does not match"),
         ({"request_type": "x" * 65}, "request_type", "(65 characters)"),
         ({"request_type": 5}, "request_type", "is a int"),
-        ({"trackable": "Assignment"}, "trackable", "is a str"),
-        ({"trackable_parent": "Course"}, "trackable_parent", "is a str"),
+        ({"trackable": "Assignment"}, "trackable", "is not of the form Type:id"),
+        ({"trackable_parent": "Course"}, "trackable_parent", "is not of the form Type:id"),
         ({"user": True}, "user", "bool"),
         ({"tenant": ""}, "tenant", "is blank"),
         ({"tenant": 1.5}, "tenant", "float"),
@@ -431,6 +431,24 @@ def test_the_default_tracker_is_configured_by_the_environment(
     assert tracking.default_tracker() is tracking.default_tracker()
     tracking.default_tracker().close()
     assert [row["prompt"] for row in journal_records(home)] == [None, None]
+
+
+def test_the_class_records_as_the_process_does_and_an_instance_as_itself(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal_records: JournalReader
+) -> None:
+    monkeypatch.setenv("LLM_COST_HOME", str(home))
+    assert not home.exists(), "naming the method makes no home"
+    assert CostTracker.record.__name__ == "record"
+    assert CostTracker.record(**arguments()).micro_usd == 2520
+    assert tracking.record(**arguments()).record_id == CostTracker.record(**arguments()).record_id
+    with CostTracker(tmp_path / "own") as own:
+        own.record(**arguments(user="of-the-instance"))
+        CostTracker.record(own, **arguments(user="by-the-class"))
+    tracking.default_tracker().close()
+    assert [row["user_id"] for row in journal_records(tmp_path / "own")] == ["of-the-instance", "by-the-class"]
+    assert [row["user_id"] for row in journal_records(home)] == ["teacher-1"] * 3
+    with pytest.raises(ArgumentError, match="user is missing"):
+        CostTracker.record(**arguments(user=None))
 
 
 def test_the_home_is_beside_the_process_where_nothing_or_nothing_much_is_said(

@@ -1,8 +1,10 @@
 """Who a call was for: turning an application's own objects into stable references."""
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import unquote
 from uuid import UUID
 
 from tracking.errors import ArgumentError
@@ -11,7 +13,11 @@ from tracking.values import plain_text, shown, text_problem, whole_number
 MOST_BITS = 1024
 """Of a whole number that is an id."""
 
-NOT_OBJECTS: tuple[type[Any], ...] = (str, bytes, int, float, dict, set, type)
+NOT_OBJECTS: tuple[type[Any], ...] = (bytes, int, float, dict, set, type, UUID)
+
+GLOBAL_ID = re.compile(r"gid://[^/?#]+/(?P<type>[^/?#]+)/(?P<id>[^?#]+)(?:\?[^#]*)?")
+"""Rails' name of an object, `gid://app/School::Assignment/42`: percent-encoded, a composite key's parts between
+slashes, parameters behind `?` (https://github.com/rails/globalid, `lib/global_id/uri/gid.rb`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +32,26 @@ class TrackableRef:
 
     @classmethod
     def parse(cls, text: str) -> "TrackableRef":
-        """`"Assignment:42"` as a reference; the id may itself hold colons."""
+        """`"Assignment:42"` or a Rails GlobalID (`"gid://app/Assignment/42"`) as a reference.
+
+        An id may itself hold colons; one of several parts has commas between them.
+        """
+        return cls._parsed(text, "trackable")
+
+    @classmethod
+    def _parsed(cls, text: str, argument: str) -> "TrackableRef":
+        if (named := _global_id(text, argument)) is not None:
+            return named
         kind, separator, identity = text.partition(":")
         if not separator or not kind.strip() or not identity.strip():
-            raise ArgumentError("trackable", "is not of the form Type:id, e.g. Assignment:42")
+            raise ArgumentError(argument, "is not of the form Type:id, e.g. Assignment:42")
         return cls(kind, identity)
 
     @classmethod
     def of(cls, value: object, argument: str = "trackable") -> "TrackableRef":
-        """Any business object as a reference: a reference, `("Assignment", 42)`, or an object with an id.
+        """Any business object as a reference: a reference, `("Assignment", 42)`, what `parse` takes, or an object.
 
-        Django, SQLAlchemy, pydantic, dataclass and plain objects are all taken by class name and primary key.
+        Django, SQLAlchemy, pydantic, dataclass, attrs and plain objects are taken by class name and primary key.
 
         Raises:
             ArgumentError: no type, or no id yet (an object that was not saved).
@@ -48,13 +63,18 @@ class TrackableRef:
             if len(pair) != 2 or not isinstance(pair[0], str):
                 raise ArgumentError(argument, 'is not a pair of type and id, e.g. ("Assignment", 42)')
             return cls(_text(argument, pair[0]), identity_text(argument, pair[1]))
+        if isinstance(value, str):
+            parsed = cls._parsed(plain_text(value), argument)
+            return cls(_text(argument, parsed.type), _text(argument, parsed.id))
         if isinstance(value, NOT_OBJECTS):
             raise ArgumentError(argument, f'is a {type(value).__name__}; give an object, or ("Assignment", 42)')
         return cls(_type_name(value), identity_text(argument, _identity(argument, value)))
 
 
 def user_id_of(value: object, argument: str = "user") -> str:
-    """A user's id: of an object with one, or the id itself (text, whole number or UUID)."""
+    """A user's id: of an object with one, of a Rails GlobalID, or the id itself (text, whole number or UUID)."""
+    if isinstance(value, str) and (named := _global_id(plain_text(value), argument)) is not None:
+        return _text(argument, named.id)
     if isinstance(value, str | UUID) or whole_number(value) is not None:
         return identity_text(argument, value)
     return identity_text(argument, _identity(argument, value))
@@ -76,6 +96,15 @@ def identity_text(argument: str, value: object) -> str:
 def id_text(value: object, argument: str) -> str:
     """`identity_text`, the value first, as its siblings have it."""
     return identity_text(argument, value)
+
+
+def _global_id(text: str, argument: str) -> TrackableRef | None:
+    """What a Rails GlobalID names; `None` where `text` is none."""
+    if not text.startswith("gid://"):
+        return None
+    if (named := GLOBAL_ID.fullmatch(text)) is None:
+        raise ArgumentError(argument, "is not of the form gid://app/Type/id, e.g. gid://app/Assignment/42")
+    return TrackableRef(unquote(named["type"]), ",".join(map(unquote, named["id"].split("/"))))
 
 
 def _text(argument: str, text: str) -> str:
@@ -100,11 +129,20 @@ def _identity(argument: str, value: object) -> object:
     state: Any = sqlalchemy.inspect(value, raiseerr=False) if sqlalchemy else None
     primary_key = getattr(state, "identity", None)
     if primary_key:
-        return primary_key[0] if len(primary_key) == 1 else ",".join(str(part) for part in primary_key)
+        return _joined(primary_key)
     for attribute in ("pk", "id"):
         identity = getattr(value, attribute, None)
+        if type(identity) is tuple:  # a composite key of Django's, of nothing but `None` until it is saved
+            identity = _joined(cast("tuple[object, ...]", identity))
         if identity is not None:
             return identity
     if hasattr(value, "id") or hasattr(value, "pk") or state is not None:
         raise ArgumentError(argument, f"is a {type(value).__name__} without an id: save it first")
     raise ArgumentError(argument, f"is a {type(value).__name__}, which has no id")
+
+
+def _joined(parts: tuple[object, ...]) -> object:
+    """A key of several columns as one id; `None` where one of them is not known yet."""
+    if None in parts:
+        return None
+    return parts[0] if len(parts) == 1 else ",".join(map(str, parts))

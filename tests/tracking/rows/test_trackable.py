@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,11 @@ class Rubric(BaseModel):
 class Course:
     def __init__(self, pk: int | None) -> None:
         self.pk = pk
+
+
+@attrs.define
+class Essay:
+    pk: object
 
 
 class Submission:
@@ -60,6 +66,14 @@ Submission._meta.concrete_model = Submission
         (Rubric(id=3), "Rubric:3"),
         (Course(5), "Course:5"),
         (SubmissionProxy(9), "Submission:9"),
+        (Essay(UUID(int=7)), "Essay:00000000-0000-0000-0000-000000000007"),
+        (Essay((3, "maths")), "Essay:3,maths"),
+        ("Assignment:42", "Assignment:42"),
+        ("Assignment:a:b", "Assignment:a:b"),
+        ("gid://app/Assignment/42", "Assignment:42"),
+        ("gid://my-app/School::Assignment/5f0c-77", "School::Assignment:5f0c-77"),
+        ("gid://app/Assignment/a%20b%2Fc?tenant=north", "Assignment:a b/c"),
+        ("gid://app/Order/3/maths", "Order:3,maths"),
     ],
 )
 def test_every_form_of_business_object_is_taken(thing: object, reference: str) -> None:
@@ -69,7 +83,14 @@ def test_every_form_of_business_object_is_taken(thing: object, reference: str) -
 @pytest.mark.parametrize(
     ("thing", "words"),
     [
-        ("Assignment 42", "is a str"),
+        ("Assignment 42", "is not of the form Type:id"),
+        ("", "is not of the form Type:id"),
+        ("Assignment:\x00", "control character"),
+        ("gid://app/Assignment", "is not of the form gid://app/Type/id"),
+        ("gid://app/Assignment/%00", "control character"),
+        (UUID(int=7), "is a UUID"),
+        (Essay(None), "Essay without an id: save it first"),
+        (Essay((None, None)), "Essay without an id: save it first"),
         (42, "is a int"),
         ({"id": 4}, "is a dict"),
         (Assignment, "is a type"),
@@ -120,6 +141,8 @@ UUID_ID = UUID("0192f0c1-4a6e-7c11-9d2f-3f6a5b8e1c07")
         (Assignment(7), "7"),
         (Course(7), "7"),
         ("x" * 10_240, "x" * 10_240),
+        ("gid://app/User/7", "7"),
+        ("auth0:7", "auth0:7"),
         ("'; drop table usage; --", "'; drop table usage; --"),
         ('"quoted" 👩‍🏫 \u2028', '"quoted" 👩‍🏫 \u2028'),
     ],

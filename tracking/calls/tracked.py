@@ -1,22 +1,15 @@
 """`tracker.call(…)`: a `with` block that also records how long a call took, and calls that failed."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tracking.answers.response import LLMResponse
 from tracking.interrupts import raise_interrupt_behind
 
 if TYPE_CHECKING:
     from tracking.rows.record import LLMUsageRecord
-
-
-class Recorder(Protocol):
-    """What a `CostTracker` does for a call in progress."""
-
-    def record(self, *, llm_response: object = None, **arguments: Any) -> "LLMUsageRecord": ...
-
-    def report_unrecorded(self, error: Exception) -> None: ...
 
 
 class TrackedCall:
@@ -26,10 +19,16 @@ class TrackedCall:
     `response` was set by then; the exception goes on.
     """
 
-    def __init__(self, tracker: Recorder, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        record: Callable[..., "LLMUsageRecord"],
+        report_unrecorded: Callable[[BaseException], None],
+        arguments: dict[str, Any],
+    ) -> None:
         self.response: object = None
         self.record: LLMUsageRecord | None = None
-        self._tracker = tracker
+        self._record = record
+        self._report_unrecorded = report_unrecorded
         self._arguments = arguments
         self._started = 0
         self._first_token: int | None = None
@@ -51,7 +50,7 @@ class TrackedCall:
             measured["ttft_ms"] = self._milliseconds(self._first_token)
         arguments = measured | self._arguments
         if error_type is None:
-            self.record = self._tracker.record(llm_response=self.response, **arguments)
+            self.record = self._record(llm_response=self.response, **arguments)
         else:
             self._record_interrupted(error_type.__name__, arguments)
 
@@ -62,10 +61,10 @@ class TrackedCall:
             if response is None:
                 provider, model = arguments.get("provider") or "unknown", arguments.get("model")
                 response = LLMResponse.failed(provider=provider, model=model, error_type=error_type)
-            self.record = self._tracker.record(llm_response=response, **arguments)
+            self.record = self._record(llm_response=response, **arguments)
         except Exception as trouble:
             raise_interrupt_behind(trouble)
-            self._tracker.report_unrecorded(trouble)
+            self._report_unrecorded(trouble)
 
     def _milliseconds(self, until: int) -> int:
         return (until - self._started) // 1_000_000

@@ -5,24 +5,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tracking.answers.response import LLMResponse
+from tracking.calls.given import GivenCall, told
 from tracking.errors import LedgerError, RefusedCallsError
 from tracking.interrupts import raise_interrupt_behind
-from tracking.rows.options import CallOptions
 from tracking.rows.record import LLMUsageRecord
 
 WRITE_BYTES = 8 * 1024 * 1024
 """How much is held back at most before it is written."""
-
-
-@dataclass(slots=True)
-class GivenCall:
-    """One call as it was given: `record()`'s required arguments by name, and the others."""
-
-    arguments: dict[str, object]
-    options: CallOptions
-    response: LLMResponse | None = None
-    """The answer, once it was read: a stream cannot be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +82,8 @@ class ManyCalls:
                 self.refusals[place] = Refusal(error, self._place_of(line) or self._keep(error, call))
                 self.records[place] = None
 
-    def refused(self, told: Callable[[BaseException], Exception]) -> RefusedCallsError:
-        """The error that says so; `told` gives what may be said of one call's."""
+    def refused(self) -> RefusedCallsError:
+        """The error that says so."""
         errors = {place: told(self.refusals[place].error) for place in sorted(self.refusals)}
         kept: Any = self.refusals[min(self.refusals)].kept
         return RefusedCallsError(errors, self.records, kept)
