@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 from xml.etree import ElementTree
 
+import duckdb
 import pytest
 from ledgers import body, llm_cost
 
@@ -89,6 +90,12 @@ value = "generate_rubric"
 period = "month"
 limit_usd = 1000
 """
+DISCOUNT = """
+[[discount]]
+provider = "openai"
+model = "gpt-4o-mini"
+percent = 20
+"""
 PLANTED = {
     ("teacher-1", date(2026, 7, 14)): "volume",
     ("teacher-2", date(2026, 7, 21)): "mix",
@@ -114,6 +121,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def records(home: Path) -> Records:
     """What was recorded, with a correction made long after its month, and one build of it by the status date."""
     random = Random(7)
+    home.mkdir()
+    (home / "prices.toml").write_text(DISCOUNT, encoding="utf-8")
     days = [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
     with CostTracker(home) as tracker:
         records = [
@@ -301,9 +310,10 @@ EXPORT = "copy (select * from focus_cost_and_usage) to '{}' (header, timestampfo
 
 
 def exported(home: Path, folder: Path) -> Path:
+    """As documented: in a DuckDB shell, since the readers' door opens no files."""
     file = folder / "focus.csv"
-    with open_warehouse(Home(home)) as warehouse:
-        warehouse.execute(EXPORT.format(file))
+    with duckdb.connect(Home(home).warehouse_database, read_only=True) as shell:
+        shell.execute(EXPORT.format(file))
     return file
 
 
@@ -314,8 +324,22 @@ def test_focus_has_every_mandatory_column_and_sums_to_the_records(home: Path, re
     for column in MANDATORY - MAY_BE_NULL:
         assert all(row[column] for row in rows), column
     assert sum(Decimal(row["BilledCost"]) for row in rows) == cost(records)
-    assert sum(int(row["ConsumedQuantity"]) for row in rows) == sum(made.token_count or 0 for made in records)
+    assert sum(Decimal(row["ConsumedQuantity"]) for row in rows) == sum(made.token_count or 0 for made in records)
+    assert {row["ConsumedUnit"] for row in rows} == {"Tokens"}
+    assert all(row["SkuId"] for row in rows)
     assert {row["ChargePeriodStart"] for row in rows} == {f"{made.occurred_at:%Y-%m-%dT00:00:00Z}" for made in records}
+
+
+def test_focus_lists_what_it_would_have_cost_without_a_discount(home: Path, records: Records) -> None:
+    rows = asked(
+        home,
+        "select SkuId, sum(ListCost), sum(ContractedCost), sum(EffectiveCost), sum(BilledCost)"
+        " from focus_cost_and_usage group by all",
+    )
+    for llm, listed, *paid in rows:
+        mine = [made for made in records if made.llm == llm]
+        assert paid == [cost(mine)] * 3
+        assert listed == (cost(mine) / Decimal("0.8") if llm == "gpt-4o-mini" else cost(mine))
 
 
 def test_focus_calls_only_a_correction_after_its_month_one(home: Path, records: Records) -> None:
@@ -334,8 +358,8 @@ def test_the_public_validator_of_focus_1_2_finds_nothing_but_what_it_cannot_know
     if not validator:
         pytest.skip("focus-validator is not installed, and FOCUS_VALIDATOR names none: it needs its own environment")
     file, report = tmp_path / "focus.parquet", tmp_path / "report.xml"
-    with open_warehouse(Home(home)) as warehouse:
-        warehouse.execute(f"copy (select * from focus_cost_and_usage) to '{file}' (format parquet)")
+    with duckdb.connect(Home(home).warehouse_database, read_only=True) as shell:
+        shell.execute(f"copy (select * from focus_cost_and_usage) to '{file}' (format parquet)")
     # It looks for its list of currencies below the folder it is called in.
     (installed,) = Path(validator).parents[1].glob("lib/python*/site-packages")
     command = [validator, "--data-file", file, "--validate-version", "1.2", "--block-download"]

@@ -1,10 +1,11 @@
-"""What the user brings, as dbt reads it: names, budgets, invoices."""
+"""What the user brings, as dbt reads it: names, budgets, invoices, discounts."""
 
 import duckdb
 
 from tracking.home import Home
 from warehouse.database import connect, quoted
 from warehouse.sources.budgets import create_budgets
+from warehouse.sources.discounts import create_discounts
 from warehouse.sources.invoices import create_invoices
 from warehouse.sources.names import create_names
 
@@ -15,7 +16,7 @@ def create_inputs(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     Raises:
         LedgerError: a file is malformed.
     """
-    for create in (create_names, create_budgets, create_invoices):
+    for create in (create_names, create_budgets, create_invoices, create_discounts):
         create(connection, home)
 
 

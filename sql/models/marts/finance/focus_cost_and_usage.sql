@@ -23,6 +23,9 @@ aggregated as (
         service_tier,
         region,
         tags,
+        consumed_unit,
+        cast(sum(consumed_quantity) as decimal(38, 12)) as consumed_quantity,
+        {{ sum_usd('list_cost_usd') }} as list_cost_usd,
         {{ sum_measures() }}
     from charges
     group by all
@@ -60,21 +63,22 @@ described as (
         'Large language models' as ServiceName,
         region as RegionId,
         region as RegionName,
-        llm as SkuId,
-        'Tokens' as SkuMeter,
+        -- A charge for usage has one always.
+        coalesce(llm, model, 'unknown model') as SkuId,
+        consumed_unit as SkuMeter,
 
         -- quantity
-        cast(coalesce(token_count, 0) as decimal(38, 0)) as ConsumedQuantity,
-        'Tokens' as ConsumedUnit,
-        cast(coalesce(token_count, 0) as decimal(38, 0)) as PricingQuantity,
-        'Tokens' as PricingUnit,
+        consumed_quantity as ConsumedQuantity,
+        consumed_unit as ConsumedUnit,
+        consumed_quantity as PricingQuantity,
+        consumed_unit as PricingUnit,
 
         -- money
         'USD' as BillingCurrency,
         coalesce(cost_usd, 0) as BilledCost,
         coalesce(cost_usd, 0) as EffectiveCost,
         coalesce(cost_usd, 0) as ContractedCost,
-        coalesce(cost_usd, 0) as ListCost,
+        coalesce(list_cost_usd, 0) as ListCost,
 
         tags as Tags, -- noqa: AL09
 
@@ -84,6 +88,7 @@ described as (
         service_tier as x_ServiceTier,
         requests as x_Requests,
         unpriced_requests as x_UnpricedRequests,
+        token_count as x_TokenCount,
         input_tokens as x_InputTokens,
         cache_read_tokens as x_CacheReadTokens,
         cache_write_tokens as x_CacheWriteTokens,
