@@ -300,7 +300,9 @@ SOURCES: dict[str, tuple[str, Callable[[], Any], str | None, str | None, tuple[s
             "gpt-image-1",
             None,
             Usage(
-                input_tokens=200, output_tokens=400, other_units={"input_text_tokens": 30, "input_image_tokens": 170}
+                input_tokens=200,
+                output_tokens=400,
+                other_units={"input_text_tokens": 30, "input_image_tokens": 170, "output_image_tokens": 400},
             ),
         ),
     ),

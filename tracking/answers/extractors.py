@@ -226,7 +226,9 @@ def _extended(own: Table, provider: str) -> Table:
     """A table of the catalogue's with what ours of the same shape reads besides: other names, further units, total."""
     read = {place for count in own.counts for place in count.places}
     alike = [each for each in TABLES if each.root == own.root and (not each.only_of or provider in each.only_of)]
-    shape = max(alike, key=lambda each: (len(read & _places(each)), -len(each.counts)), default=None)
+    shape = max(
+        alike, key=lambda each: (len(read & _places(each)), -len(each.counts), bool(each.only_of)), default=None
+    )
     if shape is None or not read & _places(shape):
         return own
     names = {place: count.places for count in shape.counts for place in count.places}

@@ -222,14 +222,21 @@ class StreamReader:
             self._characters += characters_in(fields.get("delta"))
 
     def _take_first_cohere(self, event: str, fields: Fields) -> None:
-        """The events of Cohere's chat of version 1."""
-        if event != "stream-end":
+        """The events of Cohere's chat of version 1, and of Gemini's interactions."""
+        if event.startswith(("interaction.", "step.", "content.")):
+            if (inner := fields_of(fields.get("interaction"))) is not None:
+                self._keep_names(inner)
+                self._finish = text_in(inner.get("status")) or self._finish
+                if self._keep_usage(inner.get("usage")):
+                    self._source = inner
+            self._characters += characters_in(fields.get("delta"))
+        elif event != "stream-end":
             self._characters += characters_in(fields.get("text"))
-            return
-        inner = fields_of(fields.get("response")) or {}
-        self._keep_names(inner)
-        self._finish = text_in(fields.get("finish_reason"))
-        self._final = self._counts.keep("meta", inner.get("meta"))
+        else:
+            inner = fields_of(fields.get("response")) or {}
+            self._keep_names(inner)
+            self._finish = text_in(fields.get("finish_reason"))
+            self._final = self._counts.keep("meta", inner.get("meta"))
 
     def _take_converse(self, fields: Fields) -> None:
         """Bedrock's `converse_stream`."""
@@ -251,6 +258,9 @@ class StreamReader:
             self._take_langchain(fields, metadata)
             return
         self._finish = finish_reason_of(fields) or self._finish
+        live = fields.get("serverContent") or fields.get("server_content")
+        if live is not None and (inside(live, "turnComplete") or inside(live, "turn_complete")):
+            self._finish = "turn_complete"
         for choice in listed(fields.get("choices")):
             choice_fields = fields_of(choice) or {}
             self._characters += characters_in(choice_fields.get("delta"))

@@ -9,11 +9,18 @@ from tracking.assumptions import Assumption, assumption
 if TYPE_CHECKING:
     from genai_prices.units import UnitDef
 
+    from tracking.pricing.rate_card import Rate
+
 CUSTOMARY = frozenset({("token_type", "reasoning"), ("token_type", "tool"), ("modality", "text"), ("cache_ttl", "5m")})
 """What every seller bills as the rest of its kind unless it says otherwise: no assumption."""
 
 CUSTOMARY_INPUT = CUSTOMARY | {("modality", "image"), ("modality", "video")}
 """Pictures that are counted in tokens are billed as tokens of text are; sound, and what is made, are not."""
+
+
+OUTPUT = "output_tokens"
+MADE = frozenset(f"output_{kind}_tokens" for kind in ("text", "audio", "image", "video"))
+"""What the tokens of an output can be of."""
 
 
 @cache
@@ -44,3 +51,11 @@ def plain_units(priced: Iterable[str]) -> frozenset[str]:
     """Every unit that a card with rates for the `priced` units bills without an assumption."""
     priced = frozenset(priced)
     return frozenset(unit for unit in _units() if assumed_for(unit, priced) is None)
+
+
+def is_undivided(units: Iterable[str], rates: Iterable["Rate"]) -> bool:
+    """Whether an output is counted as a whole though what it may be of costs differently: pictures, or sound."""
+    if OUTPUT not in units or not MADE.isdisjoint(units):
+        return False
+    bases = {rate.unit: rate.base for rate in rates if rate.unit in MADE or rate.unit == OUTPUT}
+    return OUTPUT in bases and any(base != bases[OUTPUT] for base in bases.values())

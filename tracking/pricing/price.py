@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracking.assumptions import Assumption
-from tracking.pricing.own_rates import assumed_for, plain_units
+from tracking.assumptions import Assumption, assumption
+from tracking.pricing.own_rates import OUTPUT, assumed_for, is_undivided, plain_units
 from tracking.pricing.rate_card import REMEMBERED_BILLINGS, RateCard
 from tracking.usage import Quantity
 
@@ -61,10 +61,16 @@ class Price:
         if len(self._in_question) >= REMEMBERED_BILLINGS:
             self._in_question.clear()
         plain = plain_units(rate.unit for rate in self.card.rates) | self.settled
-        return tuple(sorted(unit for unit in units if unit in self.doubtful or unit not in plain))
+        in_question = {unit for unit in units if unit in self.doubtful or unit not in plain}
+        if OUTPUT not in self.settled and is_undivided(units, self.card.rates):
+            in_question.add(OUTPUT)
+        return tuple(sorted(in_question))
 
     def _assumed_for(self, unit: str) -> Assumption | None:
-        return self.doubtful.get(unit) or assumed_for(unit, (rate.unit for rate in self.card.rates))
+        assumed = self.doubtful.get(unit) or assumed_for(unit, (rate.unit for rate in self.card.rates))
+        if assumed is None and unit == OUTPUT:
+            return assumption("standard_rate_for", "output_tokens of no named kind")
+        return assumed
 
     def entry(self) -> dict[str, Any]:
         """Everything needed to compute with this price again: USD rates by unit, with tiers, as decimal text."""

@@ -282,3 +282,48 @@ def test_an_answer_that_counts_only_what_it_was_sent_has_its_text_counted_and_sa
     response = LLMResponse.from_provider(body, model="amazon.nova-lite-v1:0")
     assert (response.usage, response.estimated) == (Usage(input_tokens=30, output_tokens=4), True)
     assert response.assumptions == ({"tokens_from_text": ["output"]},)
+
+
+def test_an_interaction_of_gemini_is_billed_by_the_queries_of_its_steps() -> None:
+    usage = {"total_input_tokens": 10, "total_output_tokens": 5, "total_tokens": 15}
+    steps = [{"type": "google_search_call", "arguments": {"queries": ["a", "b", ""]}}, {"type": "google_search_result"}]
+    body = {"id": "i", "object": "interaction", "model": "gemini-3-flash-preview", "steps": steps, "usage": usage}
+    assert units(body, "google") == {"web_searches": 2}
+    assert units(body | {"model": "gemini-2.5-flash"}, "google") == {"web_searches": 1}
+
+
+def test_a_shell_in_a_container_is_billed_as_its_container_one_of_ones_own_is_not() -> None:
+    hosted = item("shell_call", environment={"type": "container_reference", "container_id": "c1"})
+    code = item("code_interpreter_call", container_id="c1")
+    assert units(responses(hosted, hosted, code), "openai") == {"code_interpreter_sessions": 1}
+    assert units(responses(item("shell_call", environment={"type": "local"})), "openai") == {}
+
+
+def test_an_answer_that_is_pictures_has_made_nothing_else_unless_it_says_so() -> None:
+    usage = {"input_tokens": 50, "output_tokens": 1000, "total_tokens": 1050}
+    made = {"created": 1, "data": [{"b64_json": ""}], "model": "gpt-image-1.5", "usage": usage}
+    assert units(made, "openai") == {"output_image_tokens": 1000}
+    divided = usage | {"output_tokens_details": {"image_tokens": 900, "text_tokens": 100}}
+    assert units(made | {"usage": divided}, "openai")["output_image_tokens"] == 900
+
+
+def test_pictures_that_are_embedded_are_counted_apart() -> None:
+    usage = {"text_tokens": 10, "image_pixels": 200_000, "total_tokens": 367}
+    body = {"object": "list", "data": [], "model": "voyage-multimodal-3", "usage": usage}
+    voyage = LLMResponse.from_provider(body, "voyageai").usage
+    assert (voyage.input_tokens, voyage.other_units) == (10, {"input_pixels": 200_000})
+    cohere = {"id": "1", "embeddings": {}, "meta": {"billed_units": {"images": 2}}}
+    assert units(cohere, "cohere") == {"input_images": 2}
+
+
+def test_counts_by_names_that_few_use() -> None:
+    native = {
+        "input_tokens": 10,
+        "output_tokens": 20,
+        "total_tokens": 30,
+        "prompt_tokens_details": {"cached_tokens": 5},
+    }
+    assert LLMResponse.from_provider({"output": {"text": "x"}, "usage": native}, "alibaba").usage.cache_read_tokens == 5
+    results = [{"generated_token_count": 20, "input_token_count": 10}]
+    assert LLMResponse.from_provider({"model_id": "ibm/granite", "results": results}, "watsonx").model == "ibm/granite"
+    assert units({"text": "x", "duration": 8.5, "x_groq": {"id": "r"}}, "groq") == {"audio_seconds": Decimal("8.5")}

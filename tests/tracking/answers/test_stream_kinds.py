@@ -167,3 +167,30 @@ def test_input_that_the_provider_said_is_not_estimated(tracker: CostTracker) -> 
     )
     assert record.input_tokens == 7
     assert json.loads(record.price_assumptions or "") == [{"tokens_from_text": ["output"]}]
+
+
+def test_a_turn_of_geminis_live_interface_ends_with_its_usage() -> None:
+    usage = {"promptTokenCount": 100, "responseTokenCount": 50, "totalTokenCount": 150}
+    for last in (
+        [{"serverContent": {"turnComplete": True}, "usageMetadata": usage}],
+        [{"usageMetadata": usage}, {"server_content": {"turn_complete": True}}],
+    ):
+        chunks = [{"serverContent": {"modelTurn": {"parts": [{"text": "x"}]}}}, *last]
+        response = LLMResponse.from_stream(chunks, "google", "gemini-live-2.5-flash-preview")
+        assert counted(response) == ("ok", 100, None, 50)
+
+
+def interaction(status: str, **fields: Any) -> dict[str, Any]:
+    return {"interaction": {"id": "i1", "model": "gemini-3-flash-preview", "status": status} | fields}
+
+
+def test_an_interaction_of_gemini_counts_at_its_end() -> None:
+    usage = {"total_input_tokens": 1000, "total_cached_tokens": 200, "total_output_tokens": 100}
+    usage |= {"total_thought_tokens": 50, "total_tool_use_tokens": 30, "total_tokens": 1180}
+    begun = {"event_type": "interaction.start"} | interaction("in_progress")
+    said = {"event_type": "step.delta", "delta": {"type": "text", "text": "x" * 40}}
+    ended = {"event_type": "interaction.complete"} | interaction("completed", usage=usage)
+    whole = LLMResponse.from_stream([begun, said, ended], "google")
+    assert counted(whole) == ("ok", 1030, 200, 150)
+    assert whole.usage == LLMResponse.from_provider(ended["interaction"], "google").usage
+    assert counted(LLMResponse.from_stream([begun, said], "google")) == ("partial", None, None, 10)

@@ -127,3 +127,25 @@ def test_a_frame_keeps_what_its_answers_left_open() -> None:
     said = [json.loads(text) if text else None for text in priced["price_assumptions"]]
     assert said == [[{"tokens_from_text": "input"}], [{"standard_rate_for": "service_tier=scale"}], None]
     assert priced["pricing_status"].to_list() == ["estimated", "estimated", "priced"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("google", "gemini-2.5-flash-image"), ("openai", "gpt-audio"), ("google", "gemini-live-2.5-flash-preview")],
+)
+def test_an_output_of_text_pictures_or_sound_that_is_not_divided_is_said(provider: str, model: str) -> None:
+    undivided = {"standard_rate_for": "output_tokens of no named kind"}
+    assert undivided in assumed(provider, model)
+    for unit in ("output_image_tokens", "output_audio_tokens", "output_text_tokens"):
+        assert undivided not in assumed(provider, model, usage=USAGE | {"other_units": {unit: 0}})
+
+
+def test_own_keys_at_openrouter_are_a_term_without_a_rate() -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "cost": 0.0002, "is_byok": True}
+    body = {"id": "gen-1", "model": "openai/gpt-5-mini", "choices": [], "usage": usage}
+    response = LLMResponse.from_provider(body, "openrouter")
+    assert response.provider_cost is None  # a fee alone: what the upstream bills is not told
+    assert CostCalculator().cost(response, at=AT).assumptions == ({"standard_rate_for": "key=own"},)
+    parts = {"upstream_inference_prompt_cost": 0.003, "upstream_inference_completions_cost": 0.0015}
+    told = LLMResponse.from_provider(body | {"usage": usage | {"cost_details": parts}}, "openrouter")
+    assert told.provider_cost == Decimal("0.0047")

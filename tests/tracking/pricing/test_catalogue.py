@@ -72,13 +72,16 @@ def has_facts(
 ) -> bool:
     """Whether facts of our own decide this amount; test_supplement.py holds them to their sources.
 
-    A price of ours in force then, a factor for these very terms, or a rate of a unit that is counted.
+    A price of ours in force then, a factor for these very terms, or a rate of a unit that is counted; a call is counted
+    as one request by itself.
     """
     facts = [fact for fact in catalogued(id(provider), id(model))._facts if fact.holds(at)]
-    counted = {unit for unit, count in counts.items() if count}
+    dimensions = {name: unit.dimensions.items() for name, unit in _get_registry().units.items()}
+    told = [dimensions[unit] for unit, count in counts.items() if count]
+    counted = {whole for whole, its_own in dimensions.items() if any(its_own <= part for part in told)}
     return any(
         fact.kind == "price"
-        or (fact.kind == "rate" and not counted.isdisjoint(map(unit_of_rate, fact.rates)))
+        or not (counted | {"requests"}).isdisjoint(map(unit_of_rate, (*fact.rates, *fact.shares)))
         or (fact.kind == "factor" and any(_factor_of([fact], *term) for term in context.items()))
         for fact in facts
     )

@@ -21,6 +21,7 @@ def llm(provider: str, model: str) -> str | None:
         ("google", "models/gemini-2.5-pro", "gemini-2.5-pro"),
         ("google", "publishers/google/models/gemini-2.5-flash", "gemini-2.5-flash"),
         ("google", "projects/p/locations/us-east5/publishers/anthropic/models/claude-opus-4-6", "claude-opus-4-6"),
+        ("google", "publishers/deepseek-ai/models/deepseek-v3.1-maas", "deepseek-ai/deepseek-v3.1-maas"),
         ("google", "claude-sonnet-4-5@20250929", "claude-sonnet-4-5"),
         ("google", "claude-opus-4-6@default", "claude-opus-4-6"),
         ("google", "vertex_ai/gemini-2.5-flash", "gemini-2.5-flash"),

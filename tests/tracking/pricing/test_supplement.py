@@ -112,3 +112,33 @@ def test_facts_that_overlap_are_refused_and_both_are_named(tmp_path: Path) -> No
     path.write_text(RATE + RATE)
     with pytest.raises(LedgerError, match=r"number 1.*number 2"):
         facts_in(path)
+
+
+def test_a_rate_may_be_a_share_of_the_rate_of_input() -> None:
+    read = Usage(input_tokens=1_000_000, cache_read_tokens=1_000_000, output_tokens=0)
+    for provider, model, share in (("mistral", "mistral-large-latest", "0.1"), ("cerebras", "gpt-oss-120b", "1")):
+        cost = priced(provider, model, usage=read)
+        sent = priced(provider, model, usage=Usage(input_tokens=1_000_000, output_tokens=0))
+        assert (cost.usd, cost.pricing_status) == (sent.usd * Decimal(share), "priced")
+
+
+def test_deepseek_had_no_cheaper_nights_before_they_began() -> None:
+    night = datetime(2025, 1, 25, 20, tzinfo=UTC)
+    assert priced("deepseek", "deepseek-reasoner", night).usd == Decimal("0.769")
+    assert priced("deepseek", "deepseek-reasoner", datetime(2025, 3, 1, 20, tzinfo=UTC)).usd < Decimal("0.769")
+
+
+def test_prices_on_terms_stand_beside_one_on_none(tmp_path: Path) -> None:
+    price = """
+[[price]]
+models = ["m"]
+rates = { input_mtok = "1", output_mtok = "1" }
+source = "https://provider.example/prices"
+read = 2026-11-26
+"""
+    path = tmp_path / "openai.toml"
+    path.write_text(price + price.replace("rates", 'when = { size = "large" }\nrates'))
+    assert [fact.when[0] for fact in facts_in(path)] == ["", "size"]
+    path.with_name("azure.toml").write_text(price.replace("rates", 'when = { size = "large" }\nrates') * 2)
+    with pytest.raises(LedgerError, match=r"number 1.*number 2"):
+        facts_in(path.with_name("azure.toml"))

@@ -16,5 +16,6 @@ TABLES = (
         place("meta.billed_units"),
         (needed("input_tokens", "input_tokens"), counted("input_images", "images")),
     ),
+    Table("cohere embeddings of pictures", place("meta.billed_units"), (needed("input_images", "images"),)),
     Table("rerank", place("meta.billed_units"), (needed("rerank_searches", "search_units"),)),
 )

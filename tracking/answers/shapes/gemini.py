@@ -97,14 +97,27 @@ def embedded(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     return {"input_tokens": sum(as_quantity("predictions.embeddings.statistics.token_count", n) for n in tokens if n)}
 
 
-def _by_kind(units: Mapping[str, str]) -> Iterator[Count]:
+def interactions_searches(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
+    """The searches of an interaction: the queries of the calls among its steps, which were its outputs before."""
+    steps = [*listed(answer.get("steps")), *listed(answer.get("outputs"))]
+    calls = [step for step in steps if inside(step, "type") == "google_search_call"]
+    queries = {query for call in calls for query in listed(inside(call, "arguments", "queries")) if query}
+    units: dict[str, Quantity] = {}
+    if calls:
+        units["web_searches"] = len(queries) or len(calls) if _generation(model) >= BY_QUERY_SINCE else 1
+    if any(inside(step, "type") == "google_maps_call" for step in steps):
+        units["maps_searches"] = 1
+    return units
+
+
+def _by_kind(units: Mapping[str, str], count: str = "tokenCount") -> Iterator[Count]:
     """A count for each modality, of each list of details: `units` are named by the kind of token."""
     for unit, details in units.items():
         for kind, modalities in KINDS.items():
             for modality in modalities:
                 yield counted(
                     unit.format(kind),
-                    " | ".join(f"{name}[modality={modality}].tokenCount" for name in details.split(" | ")),
+                    " | ".join(f"{name}[modality={modality}].{count}" for name in details.split(" | ")),
                 )
 
 
@@ -136,6 +149,30 @@ TABLES = (
         hides_output=True,
         conditions=conditions,
         more=searches,
+    ),
+    Table(
+        "interaction",
+        place("usage"),
+        (
+            needed("input_tokens", "total_input_tokens"),
+            counted("input_tokens", "total_tool_use_tokens"),
+            counted("input_tool_tokens", "total_tool_use_tokens"),
+            counted("cache_read_tokens", "total_cached_tokens"),
+            needed("output_tokens", "total_output_tokens"),
+            counted("output_tokens", "total_thought_tokens"),
+            counted("output_reasoning_tokens", "total_thought_tokens"),
+            *_by_kind(
+                {
+                    "cache_{}_read_tokens": "cached_tokens_by_modality",
+                    "input_{}_tokens": "input_tokens_by_modality",
+                    "output_{}_tokens": "output_tokens_by_modality",
+                },
+                "tokens",
+            ),
+        ),
+        total=place("total_tokens"),
+        cached_apart=("audio",),
+        more=interactions_searches,
     ),
     Table(
         "vertex predict",

@@ -7,8 +7,8 @@ and traceloop/openllmetry; hosted tools: https://platform.openai.com/docs/pricin
 from collections.abc import Mapping
 from typing import Any
 
-from tracking.answers.fields import Fields, fields_of, inside, listed
-from tracking.answers.shapes.tables import Marks, Table, counted, needed, place
+from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
+from tracking.answers.shapes.tables import Conditions, Marks, Table, counted, needed, place, plain_conditions
 from tracking.answers.shapes.xai import server_side_tools
 from tracking.usage import Quantity, as_quantity
 
@@ -22,6 +22,7 @@ HOSTED_TOOLS = {
     "file_search_call": "storage_searches",
     "image_generation_call": "image_generations",
     "code_interpreter_call": "code_interpreter_sessions",
+    "shell_call": "code_interpreter_sessions",
     "x_search_call": "social_searches",
 }
 """The unit that each kind of item in a response's output is billed by; all others are not billed."""
@@ -29,13 +30,18 @@ HOSTED_TOOLS = {
 EXECUTED_TOOLS = {"search": "web_searches", "browser_search": "web_searches", "python": "code_executions"}
 """Groq's, of its compound systems: https://console.groq.com/docs/compound."""
 
+PREVIEW = "web_search_preview"
+"""What the tools' types begin with that search as searches did before they were generally available."""
+
 NOTHING: Mapping[str, Any] = {}
 
 
 def hosted_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     """The tools a response used that are billed apart: of web searches the action `search` alone (litellm#39610).
 
-    A code interpreter is billed by the container it runs in. What an image tool counts by itself is of another model.
+    A code interpreter and a hosted shell are billed by the container they run in. What an image tool counts by itself
+    is of another model. An answer that is pictures has made nothing else unless it says so
+    (https://platform.openai.com/docs/api-reference/images/object).
     """
     units: dict[str, Quantity] = {}
     containers: set[str] = set()
@@ -47,11 +53,13 @@ def hosted_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
             continue
         if kind == "web_search_call" and inside(fields, "action", "type") not in (None, "search"):
             continue
-        if kind == "code_interpreter_call":
-            container = str(fields.get("container_id"))
-            if container in containers:
+        if unit == "code_interpreter_sessions":
+            container = fields.get("container_id")
+            if kind == "shell_call" and (container := inside(fields, "environment", "container_id")) is None:
+                continue  # on the caller's own machine
+            if str(container) in containers:
                 continue
-            containers.add(container)
+            containers.add(str(container))
         units[unit] = units.get(unit, 0) + 1
     if (tools := answer.get("tool_usage")) is not None:
         for direction in ("input", "output"):
@@ -60,7 +68,21 @@ def hosted_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
                 units[f"image_generation_{direction}_tokens"] = as_quantity(name, tokens)
     for unit, calls in server_side_tools(answer).items():
         units[unit] = max(units.get(unit, 0), calls)
+    is_pictures = "output" not in answer and "image" in (model or "")
+    made = inside(answer, "usage", "output_tokens") if is_pictures else None
+    if made and not inside(answer, "usage", "output_tokens_details"):
+        units["output_image_tokens"] = as_quantity("usage.output_tokens", made)
     return units
+
+
+def conditions(answer: Fields) -> Conditions:
+    """What `plain_conditions` says, and whether it was the older web search that searched, which has its own price."""
+    plain, tools = plain_conditions(answer), answer.get("tools")
+    if not tools or not any(inside(item, "type") == "web_search_call" for item in listed(answer.get("output"))):
+        return plain
+    if any((text_in(inside(tool, "type")) or "").startswith(PREVIEW) for tool in listed(tools)):
+        return plain._replace(terms={**plain.terms, "web_search": "preview"})
+    return plain
 
 
 def kept_item(item: object) -> Fields:
@@ -146,7 +168,8 @@ RESPONSES = Table(
         needed("output_tokens", "output_tokens"),
         counted(
             "cache_read_tokens",
-            "input_tokens_details.cached_tokens | input_tokens_details.cache_read_input_tokens",
+            "input_tokens_details.cached_tokens | input_tokens_details.cache_read_input_tokens"
+            " | prompt_tokens_details.cached_tokens",  # DashScope's own interface
         ),
         counted(
             "cache_write_tokens",
@@ -164,6 +187,7 @@ RESPONSES = Table(
         ),
     ),
     total=place("total_tokens"),
+    conditions=conditions,
     more=hosted_tools,
 )
 

@@ -3,28 +3,38 @@
 Source: https://openrouter.ai/docs/use-cases/usage-accounting, https://openrouter.ai/docs/use-cases/byok.
 """
 
+from decimal import Decimal
+
 from tracking.answers.fields import Fields, fields_of, inside
 from tracking.answers.shapes.tables import Marks
 from tracking.money import EXACT
 from tracking.usage import Quantity, as_quantity
 
+PARTS = (("prompt", "completions"), ("input", "output"))
+"""Of what the upstream's bill is made up, in chat completions and in responses."""
+
 MARKS = Marks(provider="openrouter", usage_fields=("is_byok", "cost_details"), ids=("gen-",))
 
 
 def reported_cost(answer: Fields) -> Quantity | None:
-    """What a call cost in USD. With one's own key `cost` is OpenRouter's fee, and the upstream's bill is beside it."""
+    """What a call cost in USD. With one's own key `cost` is OpenRouter's fee, and the upstream's bill is beside it.
+
+    Where that bill is not told, nobody knows what the call cost.
+    """
     usage = fields_of(answer.get("usage")) or {}
     told = usage.get("cost")
     if not usage.get("is_byok"):
         return None if told is None else as_quantity("usage.cost", told)
     details = fields_of(usage.get("cost_details")) or {}
-    upstream = [details.get("upstream_inference_cost")]
-    if upstream == [None]:
-        upstream = [details.get(f"upstream_inference_{part}_cost") for part in ("input", "output")]
-    known = [as_quantity("usage.cost", cost) for cost in (told, *upstream) if cost is not None]
-    total: Quantity | None = None
-    for cost in known:
-        total = cost if total is None else EXACT.add(total, cost)
+    whole = [details.get("upstream_inference_cost")]
+    parts = [[details.get(f"upstream_inference_{part}_cost") for part in names] for names in PARTS]
+    upstream = next((bill for bill in (whole, *parts) if any(cost is not None for cost in bill)), None)
+    if upstream is None:
+        return None
+    total: Quantity = 0
+    for cost in (told, *upstream):
+        if cost is not None:
+            total = EXACT.add(Decimal(total), Decimal(as_quantity("usage.cost", cost)))
     return total
 
 

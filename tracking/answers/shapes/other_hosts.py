@@ -5,10 +5,13 @@ https://cloud.ibm.com/apidocs/watsonx-ai#text-generation, https://docs.aleph-alp
 https://docs.perplexity.ai/guides/pricing.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from tracking.answers.fields import Fields, inside, listed, text_in
 from tracking.answers.shapes.openai import CHAT
-from tracking.answers.shapes.tables import Marks, Table, counted, needed, place
+from tracking.answers.shapes.tables import Conditions, Marks, Table, conditions_of, counted, needed, place
+from tracking.usage import Quantity
 
 MARKS = (
     Marks(provider="groq", packages=("groq",), fields=("x_groq",)),
@@ -22,6 +25,28 @@ MARKS = (
 )
 """OpenAI's SDK speaks to any that copies its interface, so it tells nothing."""
 
+NOTHING: Mapping[str, Quantity] = {}
+
+
+def search_context(answer: Fields) -> Conditions:
+    """How much context Perplexity's search gathered, by which it charges for the request."""
+    size = text_in(inside(answer, "usage", "search_context_size"))
+    return conditions_of(text_in(answer.get("service_tier")), search_context=size and size.lower())
+
+
+def zais_searches(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
+    """An answer that lists what it found searched once: https://docs.z.ai/guides/tools/web-search."""
+    return {"web_searches": 1} if answer.get("web_search") else NOTHING
+
+
+def moonshots_searches(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
+    """Its own search is asked for like a tool of the caller's: https://platform.kimi.ai/docs/pricing/tools."""
+    choices = listed(answer.get("choices"))
+    calls = (call for choice in choices for call in listed(inside(choice, "message", "tool_calls")))
+    searches = sum(inside(call, "function", "name") == "$web_search" for call in calls)
+    return {"web_searches": searches} if searches else NOTHING
+
+
 _REASONING = "reasoning_tokens | completion_tokens_details.reasoning_tokens"
 PERPLEXITY = replace(
     CHAT,
@@ -33,6 +58,7 @@ PERPLEXITY = replace(
     ),
     total=(),
     only_of=frozenset({"perplexity"}),
+    conditions=search_context,
 )
 """Its reasoning stands beside the completion, as its citations do, and the total leaves both out: it is no check."""
 
@@ -48,6 +74,7 @@ TABLES = (
         "watsonx",
         place("results[input_token_count=*]"),
         (needed("input_tokens", "input_token_count"), needed("output_tokens", "generated_token_count")),
+        model=("model_id",),
     ),
     Table(
         "aleph alpha",
@@ -55,10 +82,19 @@ TABLES = (
         (needed("input_tokens", "num_tokens_prompt_total"), needed("output_tokens", "num_tokens_generated")),
     ),
     PERPLEXITY,
+    replace(CHAT, name="z.ai", only_of=frozenset({"zai", "zhipuai"}), more=zais_searches),
+    replace(CHAT, name="moonshot", only_of=frozenset({"moonshotai"}), more=moonshots_searches),
     Table(
         "voyage embeddings",
         place("usage"),
         (needed("input_tokens", "total_tokens"),),
         only_of=frozenset({"voyageai"}),
     ),
+    Table(
+        "voyage pictures",
+        place("usage"),
+        (needed("input_tokens", "text_tokens"), needed("input_pixels", "image_pixels")),
+        only_of=frozenset({"voyageai"}),
+    ),
+    Table("groq transcription", (), (needed("audio_seconds", "duration"),), only_of=frozenset({"groq"})),
 )

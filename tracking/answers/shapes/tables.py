@@ -25,10 +25,16 @@ class Conditions(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def conditions_of(
-    tier: str | None, *, speed: str | None = None, latency: str | None = None, region: str | None = None
+    tier: str | None,
+    *,
+    speed: str | None = None,
+    latency: str | None = None,
+    region: str | None = None,
+    **others: str | None,
 ) -> Conditions:
-    """The conditions an answer names, put together once for each kind of answer."""
+    """The conditions an answer names, put together once for each kind of answer; `others` are terms of one provider."""
     terms = terms_of_tier(tier)
+    terms |= {name: value for name, value in others.items() if value is not None}
     if speed is not None:
         terms["speed"] = speed
     if latency not in (None, "standard"):  # one optimized for latency has a price of its own
@@ -52,16 +58,19 @@ class Marks:
 
 
 def plain_conditions(answer: Fields) -> Conditions:
-    """Where OpenAI and Anthropic, and so most others, say the service tier, the speed and the region."""
+    """Where OpenAI and Anthropic, and so most others, say the service tier, the speed and the region; OpenRouter beside
+    them whether the key was the caller's own."""
     tier, usage = answer.get("service_tier"), fields_of(answer.get("usage"))
     if usage is None:
         return conditions_of(text_in(tier))
     if tier is None:
         tier = usage.get("service_tier")
     speed, region = usage.get("speed"), usage.get("inference_geo")
-    if speed is None and region is None:
+    own_key = usage.get("is_byok")
+    if speed is None and region is None and not own_key:
         return conditions_of(text_in(tier))
-    return conditions_of(text_in(tier), speed=text_in(speed), region=text_in(region))
+    key = "own" if own_key else None
+    return conditions_of(text_in(tier), speed=text_in(speed), region=text_in(region), key=key)
 
 
 class Item(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tracking.assumptions import Assumption, assumption
 from tracking.money import EXACT
 from tracking.pricing.price import Price
+from tracking.pricing.rate_card import REQUESTS
 from tracking.pricing.sources.compiled_rates import GivenRate, compiled, is_of_tokens, unit_of_rate
 from tracking.pricing.sources.facts import Fact, boundaries_of
 from tracking.pricing.sources.listing import CatalogueListing, Listed, Listing, scaled
@@ -33,6 +34,13 @@ class _Draft:
     doubtful: dict[str, Assumption] = field(default_factory=dict[str, Assumption])
     settled: set[str] = field(default_factory=set[str])
     facts: list[Fact] = field(default_factory=list[Fact])
+
+    def doubt(self, units: Iterable[str]) -> None:
+        """Say of units that their rates are not known to be those of the call."""
+        said = {unit: assumption("standard_rate_for", unit) for unit in units}
+        if (always := said.pop(REQUESTS, None)) is not None:  # each call is one
+            self.assumed.append(always)
+        self.doubtful |= said
 
 
 class CataloguedModel:
@@ -101,22 +109,28 @@ class CataloguedModel:
 
     def _compiled(self, at: datetime, terms: Mapping[str, str]) -> Price:
         facts = [fact for fact in self._facts if fact.holds(at)]
-        instead = next((fact for fact in facts if fact.kind == "price"), None)
+        instead = _price_of_its_own(facts, terms)
         later = None
         if instead is None and self._listing is None:
-            later = instead = min((fact for fact in self._facts if fact.kind == "price"), key=lambda fact: fact.start)
+            stated = (fact for fact in self._facts if fact.kind == "price")
+            later = instead = min(stated, key=lambda fact: (bool(fact.when[0]), fact.start))
         listed = self._listing.at(at, terms) if self._listing and not instead else Listed({})
         draft = _Draft(dict(listed.rates), dict(listed.context), list(listed.assumed))
         if instead is not None:
             peak = instead.peak if instead.peak and instead.peak.covers(at) else None
             draft.rates = {name: scaled(rate, peak.factor) if peak else rate for name, rate in instead.rates.items()}
             draft.facts.append(instead)
+            draft.doubt(instead.open)
         if later is not None:
             draft.assumed.append(assumption("rate_before_its_start", later.start.date().isoformat()))
         for fact in facts:
             self._add(draft, fact)
         self._rates_without_terms(draft, facts, listed)
+        on_term = instead is not None and instead.when[0]
         for term, value in unmet_terms(terms, listed.met):
+            if term == on_term:
+                draft.context[term] = value
+                continue
             self._on_term(draft, facts, term, value, terms, at)
         return self._price_of(draft, listed)
 
@@ -124,7 +138,12 @@ class CataloguedModel:
         """What a fact says of units that have no rate of their own."""
         if fact.kind == "rate" and (new := {name: fact.rates[name] for name in fact.rates.keys() - draft.rates.keys()}):
             draft.rates |= {name: new[name] for name in fact.rates if name in new}
+            draft.doubt(fact.open)
             draft.facts.append(fact)
+        elif fact.kind == "share" and (whole := draft.rates.get("input_mtok")) is not None:
+            if missing := fact.shares.keys() - draft.rates.keys():
+                draft.rates |= {name: scaled(whole, fact.shares[name]) for name in fact.shares if name in missing}
+                draft.facts.append(fact)
         elif fact.kind == "settled":
             draft.settled |= fact.units
 
@@ -195,6 +214,12 @@ class CataloguedModel:
             settled=frozenset(draft.settled),
             facts=tuple(dict.fromkeys(fact.source for fact in draft.facts)),
         )
+
+
+def _price_of_its_own(facts: Iterable[Fact], terms: Mapping[str, str]) -> Fact | None:
+    """The price that a fact states: one on a term of these before one on none."""
+    prices = [fact for fact in facts if fact.kind == "price" and (not fact.when[0] or fact.is_for(terms))]
+    return max(prices, key=lambda fact: bool(fact.when[0]), default=None)
 
 
 def _factor_of(facts: Iterable[Fact], term: str, value: str) -> Fact | None:

@@ -2,8 +2,10 @@
 
 A fact is a table of `supplement/<provider>.toml`; each has its public source and the day it was read. Kinds:
 
-    [[price]]    what the provider itself asks for a model, in place of what the catalogue says, if anything
+    [[price]]    what the provider itself asks for a model, in place of what the catalogue says, if anything; one with
+                 `when` on that term alone
     [[rate]]     rates of units that the catalogue's price of a model lacks
+    [[share]]    rates that a price lacks as a share of its rate of input
     [[factor]]   by what a term (batch, flex, priority, a region) multiplies the standard rates
     [[settled]]  units that are billed as the rest of their kind, or not at all: nothing is assumed there
 """
@@ -21,8 +23,9 @@ from tracking.pricing.sources.toml_fields import amount_of, dates_of, decimal_of
 
 COMMON = frozenset({"models", "except", "from", "to", "source", "read", "why"})
 KINDS = {
-    "price": frozenset({"rates", "peak"}),
-    "rate": frozenset({"rates"}),
+    "price": frozenset({"rates", "peak", "when", "open"}),
+    "rate": frozenset({"rates", "open"}),
+    "share": frozenset({"shares"}),
     "factor": frozenset({"when", "factor", "units", "open"}),
     "settled": frozenset({"units"}),
 }
@@ -58,21 +61,23 @@ class Fact:
     read: date
     why: str | None
     rates: Mapping[str, GivenRate] = field(default_factory=dict[str, GivenRate])
+    shares: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """By a rate's name, what part of the rate of input it is."""
     peak: Peak | None = None
     when: tuple[str, tuple[str, ...]] = ("", ())
-    """A term, and the values of it, or patterns of them, that the factor is for."""
+    """A term, and the values of it, or patterns of them, that the factor or the price is for."""
     factors: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """By unit; `*` stands for every other count of tokens."""
     units: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
-    """Units whose rate on these terms nobody publishes, `*` for all: the factor is taken, and that is said."""
+    """Units whose rate nobody publishes, `*` for all: what stands here is taken, and that is said."""
 
     def is_about(self, names: Iterable[str]) -> bool:
         """Whether it is about a model that goes by these names, in lower case."""
         return any(_matches(name, self.models) and not _matches(name, self.but) for name in names)
 
     def is_for(self, terms: Mapping[str, str]) -> bool:
-        """Whether the factor is for one of these terms."""
+        """Whether the factor, or the price, is for one of these terms."""
         value = terms.get(self.when[0])
         return value is not None and _matches(value.lower(), self.when[1])
 
@@ -82,11 +87,12 @@ class Fact:
     def contends_with(self, other: "Fact") -> bool:
         """Whether both would say the same thing of one model, by what their names show."""
         same = self.kind == other.kind and self.start < other.end and other.start < self.end
-        if not same or (
-            self.kind == "factor" and (self.when[0] != other.when[0] or not set(self.when[1]) & set(other.when[1]))
-        ):
+        one_term = self.when[0] == other.when[0] and bool(set(self.when[1]) & set(other.when[1]))
+        if not same or not (one_term or self.when == other.when):
             return False
-        if self.kind == "rate" and not self.rates.keys() & other.rates.keys():
+        if self.kind in ("rate", "share") and not (
+            self.rates.keys() & other.rates.keys() or self.shares.keys() & other.shares.keys()
+        ):
             return False
         if self.kind == "settled" and not self.units & other.units:
             return False
@@ -124,6 +130,7 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
     if unknown:
         raise ValueError(f"{label}: unknown field {min(unknown)}")
     missing = {"models", "source", "read", *KINDS[kind]} - {"peak", "open", "units"} - table.keys()
+    missing -= {"when"} if kind == "price" else set()
     if kind == "settled" and "units" not in table:
         missing |= {"units"}
     if missing:
@@ -149,12 +156,20 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
         read=read,
         why=table.get("why"),
         rates=rates,
+        shares=_shares(label, table["shares"]) if kind == "share" else {},
         peak=_peak(label, table["peak"]) if "peak" in table else None,
-        when=_when(label, table["when"]) if kind == "factor" else ("", ()),
+        when=_when(label, table["when"]) if "when" in table else ("", ()),
         factors=_factors(label, table) if kind == "factor" else {},
         units=frozenset(_names(label, "units", table.get("units", []))) if kind == "settled" else frozenset(),
         open=frozenset(_names(label, "open", table.get("open", []))),
     )
+
+
+def _shares(label: str, value: object) -> dict[str, Decimal]:
+    shares = {name: share for name, share in rates_of(label, value).items() if isinstance(share, Decimal)}
+    if not isinstance(value, dict) or shares.keys() != cast("dict[str, object]", value).keys():
+        raise ValueError(f"{label}: shares ({value!r}) is not a table of shares by rate")
+    return shares
 
 
 def _names(label: str, name: str, value: object) -> tuple[str, ...]:

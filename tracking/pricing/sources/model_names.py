@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from tracking.providers import find_provider
 
 FOLDERS = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/([^/]+)/)?(?:models|endpoints)/(?=.)")
-"""Google's own: https://ai.google.dev/api/models and https://cloud.google.com/vertex-ai/docs/reference/rest."""
+"""Google's own: https://ai.google.dev/api/models and https://cloud.google.com/vertex-ai/docs/reference/rest. Models of
+others are also listed by their maker: `deepseek-ai/deepseek-v3.1-maas`."""
 
 ARN = re.compile(r"^arn:aws[\w-]*:bedrock:[^:]*:[^:]*:(?:foundation-model|inference-profile)/(?=.)", re.IGNORECASE)
 """Those of Bedrock that say which model it is; an application's profile, or provisioned capacity, does not.
@@ -31,6 +32,8 @@ def names_of(provider: str, model: str) -> Iterator[str]:
 
 def _without_folders(provider: str, model: str) -> Iterator[str]:
     yield model
+    if (folders := FOLDERS.match(model)) is not None and folders[1]:
+        yield f"{folders[1]}/{model[folders.end() :]}"
     for _ in range(MOST_PARTS):
         shorter = ARN.sub("", FOLDERS.sub("", model, count=1), count=1)
         before, slash, rest = shorter.partition("/")
