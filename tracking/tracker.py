@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self, Unpack, cast
 from tracking.answers.response import LLMResponse
 from tracking.attribution import current_attribution
 from tracking.calls.given import REQUIRED, GivenCall, check_names, given_call, told
+from tracking.calls.loading import load
 from tracking.calls.many import ManyCalls
 from tracking.calls.process_wide import on_class_too
 from tracking.calls.tracked import TrackedCall
@@ -23,7 +24,6 @@ from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
-from tracking.pricing.loading import load
 from tracking.pricing.price_files import PriceFiles
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.rows.build import attribution_of, build_record, instant_of_call

@@ -4,7 +4,6 @@ import gc
 import json
 import signal
 import sys
-import timeit
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,7 +127,7 @@ def test_an_interrupt_at_any_line_leaves_the_row_whole_or_kept_and_reaches_the_c
         assert tracker.errors == 0
         other = Thread(target=call, args=(-2,), daemon=True)
         other.start()
-        other.join(10)
+        other.join(300)
         assert not other.is_alive(), "an interrupt left a lock held"
     rows = Counter(row["provider_response_id"] for row in journal_records(home))
     assert {row.provider_response_id for row in returned.values()} <= rows.keys()
@@ -174,36 +173,43 @@ def test_a_handler_that_records_amid_recording_at_any_line_records_as_well(
 
 
 def test_a_time_limit_amid_recording_loses_no_acknowledged_row(home: Path, journal_records: JournalReader) -> None:
-    """A real timer, thousands of times: what was acknowledged is whole, what was not has raised."""
+    """A real timer, again and again: what was acknowledged is whole, what was not has raised."""
     acknowledged: list[str] = []
     raised = 0
+    longest = 1e-3  # seconds until the timer: as long as a call takes on this machine, found by trying
 
     def out_of_time(*_: object) -> None:
         raise TimeLimit
 
+    gc.collect()
+    gc.freeze()  # Python swallows what is raised in a finalizer, and there may be some of other tests' objects
     before = signal.signal(signal.SIGALRM, out_of_time)
     try:
         with CostTracker(home, durability="process", on_error="log") as tracker:
-            taken = min(timeit.repeat(lambda: record(tracker, -1), number=1, repeat=50))
-            for number in range(4000):
+            for number in range(50_000):
+                if raised >= 500 and len(acknowledged) >= 500:
+                    break
                 try:
-                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + taken * (number % 97) / 64)
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + longest * (number % 97) / 96)
                     done = record(tracker, number)
                     signal.setitimer(signal.ITIMER_REAL, 0)
                 except TimeLimit:
                     raised += 1
+                    longest *= 1.02
                 else:
                     assert done is not None, "an interrupt was taken for a refused call"
                     acknowledged.append(done.record_id)
+                    longest *= 0.99
             assert tracker.errors == 0
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert raised > 100
+        gc.unfreeze()
+    assert raised >= 500
     rows = journal_records(home)
     written = Counter(row["record_id"] for row in rows)
     assert set(acknowledged) <= written.keys()
-    assert set((written - Counter({rows[0]["record_id"]: 49})).values()) == {1}
+    assert set(written.values()) == {1}
     assert not {row["provider_response_id"] for row in rows} & set(kept_by(home))
 
 

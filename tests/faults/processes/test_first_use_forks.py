@@ -16,7 +16,7 @@ from books import LONG, Call, Tally, sealed_and_visible
 
 TRIALS = 400 if LONG else 15
 FIRST_USE = """
-import ctypes, fcntl, os, random, signal, sys, threading, time
+import ctypes, faulthandler, fcntl, os, random, sys, threading, time
 sys.path.insert(0, {here!r})
 import books
 from tracking import CostTracker
@@ -58,15 +58,20 @@ def trial(name):
         waiting.set()
 
     thread = threading.Thread(target=record_first)
+    if {by_python}:
+        sys.setswitchinterval(1e-6)
     thread.start()
     if {by_python}:
-        time.sleep(chance.uniform(0, 0.006))
+        # Not by the clock: each time the thread comes a few steps further.
+        for _ in range(chance.randrange(400)):
+            time.sleep(0)
     else:
         waiting.wait()
     children = []
     for child in range(2):
         process = fork()
         if process == 0:
+            end_if_it_hangs()
             record(tracker, name + "-child-%d" % child)
             record(tracker, name + "-child-%d" % child, 1)
             os._exit(0)
@@ -77,15 +82,12 @@ def trial(name):
         assert wait(process) == 0, "a child hangs or fails"
     os._exit(0)
 
+def end_if_it_hangs():
+    # Whoever waits for a child that hangs would wait for ever; so it says where, and ends.
+    faulthandler.dump_traceback_later(300, exit=True)
+
 def wait(process):
-    for _ in range(6000):
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            return status
-        time.sleep(0.005)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return "hangs"
+    return os.waitpid(process, 0)[1]
 
 CostTracker({home!r}).close()  # loads, as an application's does in the process that forks; and records nothing
 for number in range({trials}):
