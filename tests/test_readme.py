@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import tracking
 from tracking.rows.request_type import RequestType
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,6 +133,12 @@ def test_python_examples_do_what_they_say(
         ("summarise_feedback", "ok", 4704),
         *[("grade_student_work", "ok", 62)] * 2,
     ]
+    journals = {*(tmp_path / "home" / "journal").iterdir()}
+    asked = [{"role": "user", "content": "Four criteria?"}]
+    namespace["watched"].messages.create(model="claude-sonnet-5", max_tokens=64, messages=asked)
+    tracking.default_tracker().close()
+    (line,) = [line for file in {*(tmp_path / "home" / "journal").iterdir()} - journals for line in file.open()]
+    assert (json.loads(line[9:])["user_id"], json.loads(line[9:])["micro_usd"]) == ("unattributed", 4704)
 
 
 def test_shell_examples_run_in_a_fresh_directory(tmp_path: Path) -> None:

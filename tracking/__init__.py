@@ -3,6 +3,7 @@
 from tracking.answers.response import LLMResponse
 from tracking.answers.watched_stream import WatchedStream, watch_stream
 from tracking.attribution import attribution
+from tracking.capture.watch import unwatch
 from tracking.errors import (
     ArgumentError,
     CostTrackingError,
@@ -44,9 +45,14 @@ __all__ = [
     "attribution",
     "default_tracker",
     "record",
+    "unwatch",
+    "watch",
     "watch_stream",
 ]
 
 
 record = CostTracker.record
-"""The record of the process-wide default tracker."""
+"""`record()` of the process-wide default tracker."""
+
+watch = CostTracker.watch
+"""`watch()` of the process-wide default tracker."""

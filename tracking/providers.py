@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from tracking.interrupts import raise_interrupt_behind
@@ -119,6 +119,16 @@ def find_provider(name: str) -> "Provider | None":
 def every_name() -> list[str]:
     """The names that stand for a known provider by themselves, in lower case."""
     return [*(provider.id for provider in snapshot().providers), *ALIASES]
+
+
+@lru_cache(maxsize=REMEMBERED_NAMES)
+def provider_at(url: str) -> str | None:
+    """The catalogue's id for whoever answers at an address, or `None`."""
+    try:
+        return snapshot().find_provider(None, None, url).id
+    except LookupError as error:
+        raise_interrupt_behind(error)
+        return None
 
 
 def provider_of_model(model: object) -> "Provider | None":

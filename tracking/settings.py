@@ -27,3 +27,5 @@ class ProcessSettings(BaseSettings):
     """A word for all providers, or a mapping: `LLM_COST_COST_SOURCE='{"openrouter": "catalogue"}'`."""
     on_unknown_model: Literal["raise", "record"] = "raise"
     on_error: Literal["raise", "log"] = "raise"
+    unattributed: Literal["record", "refuse"] = "record"
+    """What becomes of a captured call that nobody said whose it is."""

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Unpack, cast
@@ -14,12 +14,13 @@ from tracking.calls.given import REQUIRED, GivenCall, check_names, given_call, t
 from tracking.calls.loading import load
 from tracking.calls.many import ManyCalls
 from tracking.calls.process_wide import on_class_too
+from tracking.calls.refused import RefusedCalls
 from tracking.calls.tracked import TrackedCall
+from tracking.capture.recorder import Recorder
+from tracking.capture.watch import Client, watch
 from tracking.errors import ArgumentError, LedgerError, UnknownModelError
 from tracking.home import Home
 from tracking.interrupts import interrupt_behind, raise_interrupt_behind
-from tracking.journal.kept_parts import attribution_part
-from tracking.journal.kept_response import estimated_usd, read_response, with_prompt
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.pricing.calculator import CostCalculator, CostSource
@@ -49,6 +50,7 @@ class CostTracker:
     come from `LLM_COST_*` variables (see `ProcessSettings`). `max_prompt_bytes` is how much of a prompt is stored
     (default: 1 MiB); its hash and length are the whole's. `redact` is applied to every prompt before anything
     touches the disk. `quarantine` is where refused calls are kept (default: `quarantine/` in the home).
+    `unattributed` is what becomes of a watched client's call that nobody said whose it is (default: "record").
 
     Raises:
         LedgerError: the home cannot be written or is from a newer version.
@@ -62,6 +64,7 @@ class CostTracker:
         *,
         on_unknown_model: Literal["raise", "record"] | None = None,
         on_error: Literal["raise", "log"] | None = None,
+        unattributed: Literal["record", "refuse"] | None = None,
         cost_source: CostSource | None = None,
         durability: Durability | None = None,
         prompt_policy: PromptPolicy | None = None,
@@ -76,6 +79,7 @@ class CostTracker:
             "home": None if home is None else Path(home),
             "on_unknown_model": on_unknown_model,
             "on_error": on_error,
+            "unattributed": unattributed,
             "cost_source": cost_source,
             "durability": durability,
             "prompt_policy": prompt_policy,
@@ -91,9 +95,11 @@ class CostTracker:
         self._calculator = CostCalculator(PriceOverrides.load(self.home.prices_toml), cost_source=settings.cost_source)
         self._journal = JournalWriter(self.home.journal, settings.durability)
         self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact, settings.max_prompt_bytes)
-        self._quarantine = quarantine or Quarantine(self.home.quarantine)
+        self._refused = RefusedCalls(quarantine or Quarantine(self.home.quarantine), self._calculator)
         self._price_files = PriceFiles(self.home.prices)
         self._files_seen = 0
+        self.captured = Recorder(self._record_captured, settings.unattributed)
+        """The calls of watched clients: how many were of nobody, could not be read, or wait for the disk."""
 
     @on_class_too(default_tracker)
     def record(
@@ -135,6 +141,10 @@ class CostTracker:
             },
             options,
         )
+        return self._append(call, self._on_error == "raise")
+
+    def _append(self, call: GivenCall, must_raise: bool, hold: Callable[[], bool] | None = None) -> LLMUsageRecord:
+        """The row of a call, appended; one that the disk refuses is kept as a refused call, unless `hold` takes it."""
         line = b""
         try:
             record, line = self._row(call)
@@ -144,13 +154,32 @@ class CostTracker:
             return record
         except BaseException as error:
             interrupt = interrupt_behind(error)
-            kept = (line and self._journal.place_of(line)) or self._keep_refused(interrupt or error, call)
+            kept = line and self._journal.place_of(line)
+            if hold is not None and not kept and interrupt is None and isinstance(error, LedgerError) and hold():
+                return cast(Any, None)
+            kept = kept or self._refused.keep(interrupt or error, call)
             if interrupt is not None:
                 raise interrupt from None
-            if self._on_error == "raise":
+            if must_raise:
                 raise
             self.report_unrecorded(error, kept)
             return cast(Any, None)
+
+    def _record_captured(self, arguments: dict[str, Any], hold: Callable[[], bool]) -> LLMUsageRecord:
+        return self._append(given_call(arguments), False, hold)
+
+    @on_class_too(default_tracker)
+    def watch(self, client: Client, *, provider: str | None = None) -> Client:
+        """Have every call of a provider's client recorded, once and only once; the same client comes back.
+
+        Whose a call is, `tracking.attribution(…)` says around it; calls of nobody follow `unattributed`. What goes
+        wrong here is logged and counted (see `captured`) and never breaks the call. `provider` says who sells where
+        the client's address does not tell. See docs/capture.md for the kinds of clients.
+
+        Raises:
+            ArgumentError: no client of a known kind.
+        """
+        return watch(client, self.captured, provider)
 
     def record_many(self, calls: Iterable[Mapping[str, Any]]) -> list[LLMUsageRecord]:
         """Append the rows of many calls, each a mapping of `record()`'s arguments, in one write for every 8 MiB.
@@ -162,7 +191,7 @@ class CostTracker:
         Raises:
             RefusedCallsError: some were refused, by themselves or by the disk; it holds the rows of the others.
         """
-        many = ManyCalls(self._journal.append_many, self._keep_refused, self._journal.place_of)
+        many = ManyCalls(self._journal.append_many, self._refused.keep, self._journal.place_of)
         try:
             for given in calls:
                 call = given_call(given)
@@ -170,7 +199,7 @@ class CostTracker:
                     row = self._row(call)
                 except BaseException as error:
                     if (interrupt := interrupt_behind(error)) is not None:
-                        self._keep_refused(interrupt, call)
+                        self._refused.keep(interrupt, call)
                         raise interrupt from None
                     many.refuse(error, call)
                 else:
@@ -195,6 +224,11 @@ class CostTracker:
         check_names(arguments.keys() - {*REQUIRED[1:]})
         return TrackedCall(self.record, self.report_unrecorded, arguments)
 
+    @property
+    def lost(self) -> int:
+        """Calls so far of which neither a row nor what is known of them could be written."""
+        return self._refused.lost
+
     def report_unrecorded(self, error: BaseException, kept: object = "quarantine") -> None:
         """Log and count a call that could not be recorded, and where what is known of it was kept."""
         self.errors += 1
@@ -203,10 +237,12 @@ class CostTracker:
 
     def flush(self) -> None:
         """Make every row recorded so far survive a power loss."""
+        self.captured.record_held()
         self._journal.flush()
 
     def close(self) -> None:
         """Flush, and let go of the journal; recording again opens a new one."""
+        self.captured.record_held(last=True)
         self._journal.close()
 
     def __enter__(self) -> Self:
@@ -271,23 +307,3 @@ class CostTracker:
             if self._on_unknown_model == "raise":
                 raise
             return self._calculator.unpriced(response, at=at)
-
-    def _keep_refused(self, error: BaseException, call: GivenCall) -> object:
-        """Where a refused call was kept. Whatever goes wrong here, the refusal itself is what is told."""
-        try:
-            given = {name: value for name, value in call.options.items() if value is not None}
-            attribution = attribution_part(call.arguments, cast(CallOptions, {**current_attribution(), **given}))
-            answer = call.arguments["llm_response"]
-            response = call.response or read_response(answer, attribution.get("provider"), attribution.get("model"))
-            if response is not None:
-                response = with_prompt(response, call.arguments["prompt"])
-            occurred_at = call.options.get("occurred_at") if attribution["occurred_at"] else None
-            try:
-                at = instant_of_call(occurred_at)
-            except ArgumentError:  # which may be why the call is refused
-                at = datetime.now(UTC)
-            usd = estimated_usd(self._calculator, response, at, attribution.get("tenant"))
-            return self._quarantine.keep(told(error), answer, attribution, response, usd)
-        except Exception as failure:
-            raise_interrupt_behind(failure)
-            return f"nowhere ({told(failure)})"

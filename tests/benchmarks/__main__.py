@@ -13,6 +13,7 @@ GROUPS = {
     "refresh": "a refresh of the demo's home by Dagster, from a cold process",
     "warehouse": "builds over 1 and 10 million rows beside bare DuckDB, and the cookbook's questions",
     "startup": "imports, and the first price",
+    "capture": "a call and a chunk of a watched client over those of an unwatched one",
 }
 
 

@@ -63,6 +63,11 @@ class StreamReader:
         self._unreadable = ""
         self._characters = 0
 
+    @property
+    def characters(self) -> int:
+        """How much text has come."""
+        return self._characters
+
     def feed(self, chunk: object) -> None:
         """Take what matters of one chunk or event."""
         if self._taking is not None:

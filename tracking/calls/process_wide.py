@@ -16,10 +16,15 @@ class OnClassToo(Generic[Given, Made]):
         self.__doc__ = method.__doc__
 
         @wraps(method)
-        def on_class(*tracker: Any, **given: Any) -> Made:
-            return cast(Any, method)(*(tracker or (of_process(),)), **given)
+        def on_class(*given: Any, **options: Any) -> Made:
+            if not (given and isinstance(given[0], self._owner)):
+                given = (of_process(), *given)
+            return cast(Any, method)(*given, **options)
 
         self._on_class = cast("Callable[Given, Made]", on_class)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
 
     def __get__(self, tracker: object, owner: object = None) -> Callable[Given, Made]:
         return self._on_class if tracker is None else self._method.__get__(tracker)

@@ -24,6 +24,8 @@ class RequestType(str):
 
     GENERATE_RUBRIC: ClassVar["RequestType"]
     GRADE_STUDENT_WORK: ClassVar["RequestType"]
+    UNATTRIBUTED: ClassVar["RequestType"]
+    """Of a captured call that nobody said what it was for."""
     _registered: ClassVar[dict[str, "RequestType"]] = {}
 
     @classmethod
@@ -69,3 +71,4 @@ class RequestType(str):
 
 RequestType.GENERATE_RUBRIC = RequestType.register("generate_rubric")
 RequestType.GRADE_STUDENT_WORK = RequestType.register("grade_student_work")
+RequestType.UNATTRIBUTED = RequestType.register("unattributed")

@@ -1,0 +1,49 @@
+"""`tracker.watch(client)`: which kind of client it is, and what watches that kind."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar
+
+from tracking.capture.patches import Patches
+from tracking.capture.recorder import Recorder
+from tracking.errors import ArgumentError
+
+Client = TypeVar("Client")
+Watch = Callable[[Any, Recorder, Patches, str | None], None]
+
+KINDS: Mapping[str, str] = {"openai": "stainless", "anthropic": "stainless", "groq": "stainless"}
+"""What watches the clients of a package: a module of this room, which has `watch_client`."""
+
+MARK = "_llm_cost_patches"
+
+
+def watch(client: Client, recorder: Recorder, provider: str | None) -> Client:
+    """Have every call of a client recorded; the same client comes back. Watching it again changes nothing.
+
+    Raises:
+        ArgumentError: no client of a known kind.
+    """
+    packages = [each.__module__.partition(".")[0] for each in type(client).__mro__]
+    kind = next((KINDS[package] for package in packages if package in KINDS), None)
+    if kind is None or not hasattr(client, "__dict__") or isinstance(client, type):
+        known = ", ".join(KINDS)
+        raise ArgumentError("client", f"is a {type(client).__name__}, which is no client of {known}")
+    if MARK not in vars(client):
+        patches = Patches()
+        patches.replace(client, MARK, patches)
+        watch_client: Watch = import_module(f"tracking.capture.{kind}").watch_client
+        try:
+            watch_client(client, recorder, patches, provider)
+        except AttributeError as error:
+            patches.undo()
+            raise ArgumentError(
+                "client", f"is a {type(client).__name__} of a version that cannot be watched"
+            ) from error
+    return client
+
+
+def unwatch(client: object) -> None:
+    """Put a client back as it was."""
+    patches = vars(client).get(MARK)
+    if isinstance(patches, Patches):
+        patches.undo()
