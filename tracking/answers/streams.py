@@ -61,24 +61,20 @@ class StreamReader:
         """The chunk being taken, and what stood before it of all that is added up."""
         self._readable = False
         self._unreadable = ""
-        self._characters = 0
-
-    @property
-    def characters(self) -> int:
+        self.characters = 0
         """How much text has come."""
-        return self._characters
 
     def feed(self, chunk: object) -> None:
         """Take what matters of one chunk or event."""
         if self._taking is not None:
             self._finish_taking()
-        self._has_chunks, self._taking = True, (chunk, self._characters, self._counts.body)
+        self._has_chunks, self._taking = True, (chunk, self.characters, self._counts.body)
         self._finish_taking()
 
     def _finish_taking(self) -> None:
         if self._taking is None:
             return
-        chunk, self._characters, self._counts.body = self._taking
+        chunk, self.characters, self._counts.body = self._taking
         try:
             self._take(chunk)
         except Exception as error:  # whatever an SDK's object does
@@ -131,7 +127,7 @@ class StreamReader:
         }
 
     def _partial(self) -> dict[str, Any]:
-        estimate = tokens_of(self._characters)
+        estimate = tokens_of(self.characters)
         body = self._body()
         try:
             read = self._extract(body)
@@ -224,7 +220,7 @@ class StreamReader:
             self._keep_usage(fields["usage"])
             self._final = True
         elif event != "text":  # Anthropic's helper repeats each text delta under this name
-            self._characters += characters_in(fields.get("delta"))
+            self.characters += characters_in(fields.get("delta"))
 
     def _take_first_cohere(self, event: str, fields: Fields) -> None:
         """The events of Cohere's chat of version 1, and of Gemini's interactions."""
@@ -234,9 +230,9 @@ class StreamReader:
                 self._finish = text_in(inner.get("status")) or self._finish
                 if self._keep_usage(inner.get("usage")):
                     self._source = inner
-            self._characters += characters_in(fields.get("delta"))
+            self.characters += characters_in(fields.get("delta"))
         elif event != "stream-end":
-            self._characters += characters_in(fields.get("text"))
+            self.characters += characters_in(fields.get("text"))
         else:
             inner = fields_of(fields.get("response")) or {}
             self._keep_names(inner)
@@ -246,7 +242,7 @@ class StreamReader:
     def _take_converse(self, fields: Fields) -> None:
         """Bedrock's `converse_stream`."""
         self._class_provider = "aws"
-        self._characters += characters_in(inside(fields, "contentBlockDelta", "delta"))
+        self.characters += characters_in(inside(fields, "contentBlockDelta", "delta"))
         self._finish = text_in(inside(fields, "messageStop", "stopReason")) or self._finish
         metadata = fields_of(fields.get("metadata"))
         if metadata is not None:
@@ -268,14 +264,14 @@ class StreamReader:
             self._finish = "turn_complete"
         for choice in listed(fields.get("choices")):
             choice_fields = fields_of(choice) or {}
-            self._characters += characters_in(choice_fields.get("delta"))
+            self.characters += characters_in(choice_fields.get("delta"))
             self._keep_usage(choice_fields.get("usage"))  # Moonshot's
         for candidate in listed(fields.get("candidates")):
             candidate_fields = fields_of(candidate) or {}
-            self._characters += sum(map(characters_in, listed(inside(candidate_fields, "content", "parts"))))
+            self.characters += sum(map(characters_in, listed(inside(candidate_fields, "content", "parts"))))
             if (grounding := kept_grounding(candidate_fields)) is not None:
                 self._names.setdefault("candidates", []).append(grounding)
-        self._characters += characters_made(fields)
+        self.characters += characters_made(fields)
         if (usage := fields.get("usage")) is not None:
             self._counted_last |= self._keep_usage(usage)
         if (groqs := fields.get("x_groq")) is not None:
@@ -287,7 +283,7 @@ class StreamReader:
     def _take_langchain(self, fields: Fields, metadata: Fields) -> None:
         self._names["response_metadata"] = {**self._names.get("response_metadata", {}), **metadata}
         self._finish = text_in(metadata.get("finish_reason") or metadata.get("stop_reason")) or self._finish
-        self._characters += characters_in({"content": fields.get("content")})
+        self.characters += characters_in({"content": fields.get("content")})
         self._counts.add("usage_metadata", fields.get("usage_metadata"))
 
     def _keep_names(self, fields: Fields) -> None:
