@@ -18,7 +18,7 @@ PricingStatus = Literal["priced", "unpriced", "estimated", "provider_reported"]
 
 def to_cost_usd(usd: Decimal) -> Decimal:
     """USD as the ledger keeps it: rounded once, half-even, to 12 places."""
-    return usd.quantize(_COST_UNIT, context=EXACT)
+    return EXACT.quantize(usd, _COST_UNIT)
 
 
 def to_micro_usd(cost_usd: Decimal) -> int:

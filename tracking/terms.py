@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Container, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from tracking.errors import CostTrackingError
@@ -18,7 +19,8 @@ ORDINARY: dict[str, frozenset[str]] = {
 """What the list price is for: a call on these terms has it, and nothing is assumed."""
 
 
-def terms_of_tier(service_tier: str | None) -> dict[str, str]:
+@lru_cache(maxsize=1024)
+def terms_of_tier(service_tier: str | None) -> Mapping[str, str]:
     """What of a price's context a service tier stands for."""
     if service_tier is None:
         return {}

@@ -59,8 +59,11 @@ def _is_boolean(value: object) -> bool:
 
 def number(value: object) -> int | Decimal | None:
     """`value` as an exact number, a float by its shortest decimal form; `None` where it is no number."""
-    if type(value) is int or type(value) is Decimal:
-        return value
+    kind = type(value)
+    if kind is int or kind is Decimal:
+        return cast("int | Decimal", value)
+    if kind is float:
+        return Decimal(repr(value))
     if (whole := whole_number(value)) is not None:
         return whole
     try:

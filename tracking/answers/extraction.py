@@ -19,6 +19,8 @@ from tracking.usage import as_quantity
 from tracking.values import LONGEST_NAME, instant, text_problem
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+NUMBER = (int, float)  # a union would be put together, and asked, at every answer
+INSTANT = (int, float, str, datetime)
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -51,8 +53,6 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
     compiled = extractors_of(provider or own_provider or infer_provider(answer, model))
     own_model, usage, assumptions, table = compiled.read(answer, model)
     tier, price_context, region = table.conditions(answer)
-    if tier is not None and (problem := text_problem(tier)):
-        raise ResponseError(f"service_tier of the answer {problem}")
     read: dict[str, Any] = {
         "provider": compiled.provider,
         "model": model or _name_in(own_model),
@@ -117,9 +117,9 @@ def instant_of(answer: Fields) -> datetime | None:
         value = answer.get(field)
         if value is None or value is True:
             continue
-        if not isinstance(value, int | float | str | datetime):
+        if not isinstance(value, INSTANT):
             value = inside(value, "seconds")  # protobuf's timestamp
-        if isinstance(value, int | float) and 0 < value < END_OF_TIME:
+        if isinstance(value, NUMBER) and 0 < value < END_OF_TIME:
             return datetime.fromtimestamp(value, UTC)
         if isinstance(value, str):
             try:

@@ -136,8 +136,9 @@ class CompiledExtractors:
             counts, others = [None if count is None else 0 for count in counts], {}
         elif plan.more is not None and (more := plan.more(answer, model)):
             _add(more, counts, others)
-        if _adds_up(counts, found.get(plan.total)) and (not others or _kinds_fit(plan, counts, others)):
-            return named, _usage(counts, others), (), plan.table
+        usage = _plain_usage(counts, found.get(plan.total), others)
+        if usage is not None and (not others or _kinds_fit(plan, counts, others)):
+            return named, usage, (), plan.table
         return named, *self._reconciled(plan, found, counts, others, model), plan.table
 
     def _reconciled(
@@ -279,10 +280,18 @@ def _add(more: Mapping[str, Quantity], counts: list[Quantity | None], others: Co
             others[unit] = others.get(unit, 0) + count
 
 
-def _usage(counts: Sequence[Quantity | None], others: Counts) -> Usage:
-    """Counts that are plainly right as `Usage`, without its checks."""
-    usage = object.__new__(Usage)
+def _plain_usage(counts: Sequence[Quantity | None], total: Quantity | None, others: Counts) -> Usage | None:
+    """Counts that are plainly right as `Usage`, without its checks; else `None`.
+
+    They are where all are whole numbers in range, no part exceeds its whole, and both wholes make up the total.
+    """
+    if not _WHOLE_OR_NONE.issuperset(map(type, counts)):
+        return None
     sent, read, written, written_1h, made, reasoning = counts
+    both = (sent or 0) + (made or 0)
+    if (total is not None and total != both) or both > MAX_COUNT or not parts_fit(counts):
+        return None
+    usage = object.__new__(Usage)
     _SET_SENT(usage, sent)  # in a loop it takes 0.4 µs more
     _SET_READ(usage, read)
     _SET_WRITTEN(usage, written)
@@ -309,11 +318,3 @@ def _kinds_fit(plan: _Plan, counts: Sequence[Quantity | None], others: Counts) -
         if not index and counts[1] and parts > others.get("input_text_tokens", 0):
             return False
     return all(others[cached] <= others.get(sent, 0) for cached, sent in plan.cached_kinds)
-
-
-def _adds_up(counts: Sequence[Quantity | None], total: Quantity | None) -> bool:
-    """Whether all are whole numbers in range, no part exceeds its whole, and both make up the total."""
-    if not _WHOLE_OR_NONE.issuperset(map(type, counts)):
-        return False
-    sent, made = counts[0] or 0, counts[4] or 0
-    return (total is None or total == sent + made) and sent <= MAX_COUNT and made <= MAX_COUNT and parts_fit(counts)

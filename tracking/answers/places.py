@@ -32,6 +32,7 @@ class PlaceTree:
 
     def __init__(self) -> None:
         self._root = _Node()
+        self._usage: _Node | None = None
         self._places = 0
 
     def bit(self, place: Place) -> int:
@@ -51,6 +52,7 @@ class PlaceTree:
     def finish(self) -> None:
         """Say that all places are in; only then is an answer read."""
         _finish(self._root)
+        self._usage = self._root.inner.get("usage")
 
     def read(self, answer: Fields) -> Found:
         """The counts of an answer.
@@ -60,11 +62,11 @@ class PlaceTree:
         """
         found: Found = {}
         usage = answer.get("usage")
-        if usage is not None and (node := self._root.inner.get("usage")) is not None:
+        if usage is not None and self._usage is not None:
             if type(usage) is dict:
-                _walk(node.inner, usage, found)  # pyright: ignore[reportUnknownArgumentType]
+                _walk(self._usage.inner, usage, found)  # pyright: ignore[reportUnknownArgumentType]
             else:
-                _read_node(node, usage, found)
+                _read_node(self._usage, usage, found)
         if not found:  # nine answers of ten count under that name alone
             _walk(self._root.inner, answer, found)
         return found

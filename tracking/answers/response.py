@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from tracking.answers.estimates import tokens_of, with_estimated_input
@@ -139,7 +140,7 @@ class LLMResponse:
     def _of(cls, read: dict[str, Any]) -> Self:
         """What `extract` read: checked already, so that building it again field by field would be waste."""
         response = object.__new__(cls)
-        response.__dict__.update(read)
+        object.__setattr__(response, "__dict__", read)
         return response
 
     @property
@@ -156,8 +157,10 @@ class LLMResponse:
 
     def terms_beside_tier(self) -> dict[str, str]:
         """What of `price_context` the service tier does not say itself."""
-        said = terms_of_tier(self.service_tier).items()
-        return {term: value for term, value in self.price_context.items() if (term, value) not in said}
+        said = terms_of_tier(self.service_tier)
+        if self.price_context == said:
+            return {}
+        return {term: value for term, value in self.price_context.items() if (term, value) not in said.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the provider's own object, which may not be copied or pickled."""
@@ -205,16 +208,22 @@ def _extracted(obj: object, provider: str | None, model: str | None) -> dict[str
 
 
 def _names(provider: object, model: object) -> tuple[str, str | None]:
-    named = plain_text(provider) if isinstance(provider, str) else ""
-    if not named.strip():
+    return _checked_names(
+        plain_text(provider) if isinstance(provider, str) else "",
+        None if model is None else plain_text(model) if isinstance(model, str) else "",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _checked_names(provider: str, model: str | None) -> tuple[str, str | None]:
+    if not provider.strip():
         raise ArgumentError("provider", "is missing or blank")
-    of_model = plain_text(model) if isinstance(model, str) else None
-    if model is not None and (of_model is None or not of_model.strip()):
+    if model is not None and not model.strip():
         raise ArgumentError("model", "is blank or not a text")
-    for argument, text in (("provider", named), ("model", of_model)):
+    for argument, text in (("provider", provider), ("model", model)):
         if text is not None and (problem := text_problem(text, LONGEST_NAME)):
             raise ArgumentError(argument, problem)
-    return named, of_model
+    return provider, model
 
 
 def _usage_of(counts: Mapping[str, Any]) -> Usage:

@@ -1,7 +1,6 @@
 """`CostCalculator`: the exact cost of answers, of counts, and of whole frames of them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -64,10 +63,10 @@ class CostCalculator:
             if not provider_counts:
                 raise
             price, usd = None, None
-        if provider_counts:
+        if price is None or provider_counts:
             status: PricingStatus = "provider_reported"
             return Cost(reported, price, counts, status, provider, model, instant, reported, assumptions=assumed)
-        if by_price := cast(Price, price).assumed(counts):
+        if by_price := price.assumed(counts):
             assumed = (*assumed, *by_price)
         status = "estimated" if assumed else "priced"
         return Cost(usd, price, counts, status, provider, model, instant, reported, assumptions=assumed)
@@ -162,7 +161,7 @@ class CostCalculator:
         """The cost of a call that failed: not zero, unknown. Its model goes by the catalogue's name, if it has one."""
         cost = self.unpriced(response, at=at)
         try:
-            return replace(cost, known_llm=self._price(cost.provider, cost.model, cost.at, response.terms).llm)
+            return cost._replace(known_llm=self._price(cost.provider, cost.model, cost.at, response.terms).llm)
         except UnknownModelError:
             return cost
 

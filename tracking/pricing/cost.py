@@ -1,9 +1,9 @@
 """`Cost`: what one answer cost, and the receipt that says why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from tracking.assumptions import Assumption, in_words
 from tracking.money import EXACT, PricingStatus, to_cost_usd, to_micro_usd
@@ -18,8 +18,7 @@ def in_dollars(usd: Decimal) -> str:
     return f"${EXACT.normalize(usd):f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):  # a frozen dataclass takes three times as long to make, 1 µs of every record()
     """What one answer cost. `usd` is exact; `None` (never zero) when no price is known."""
 
     usd: Decimal | None

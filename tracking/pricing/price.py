@@ -54,8 +54,11 @@ class Price:
         in_question = self._in_question.get(units)
         if in_question is None:
             in_question = self._in_question[units] = self._not_plain(units)
-        used = [unit for unit in in_question if counts[unit]] if in_question else ()
-        return (*self.assumptions, *filter(None, map(self._assumed_for, used))) if used else self.assumptions
+        assumed = self.assumptions
+        for unit in in_question:
+            if counts[unit] and (of_unit := self._assumed_for(unit)):
+                assumed = (*assumed, of_unit)
+        return assumed
 
     def _not_plain(self, units: tuple[str, ...]) -> tuple[str, ...]:
         if len(self._in_question) >= REMEMBERED_BILLINGS:

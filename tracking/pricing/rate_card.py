@@ -5,9 +5,10 @@ at the input's ("leaf" quantities). A tier is one for the whole request: strictl
 Source of both rules: genai-prices `decompose.py` and `types.py`, to whose last digit the results are equal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
+from typing import cast
 
 from tracking.errors import UsageError
 from tracking.money import EXACT
@@ -17,9 +18,10 @@ PRICING_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 """The context genai-prices computes in by default, whatever the calling application has set."""
 
 UNROUNDED = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation])
-"""Where nothing has to be rounded, any order of steps gives the same amount; where something has, this says so."""
+MOST_UNROUNDED = 10**PRICING_CONTEXT.prec
+"""Below it a sum of whole numbers fits the context, and so does each of its parts: any order of steps gives it."""
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 
 REQUESTS = "requests"
 """The unit that counts the call itself: always one."""
@@ -93,15 +95,24 @@ class Minimum:
 
 
 @dataclass(frozen=True, slots=True)
+class _WholeRates:
+    """Rates for one unit each as whole numbers of a fraction of a USD: half the work of adding up decimals."""
+
+    rates: tuple[tuple[str, int], ...]
+    usd: Decimal
+    """What 1 is, such as 1E-9."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Billing:
     """How a card bills counts of a given set of units: of a dozen rates most answers need three."""
 
     leaves: tuple[tuple[str, tuple[str, ...], frozenset[str], Rate], ...]
     """The most specific first: each unit, which other ones it is billed without, and what it is implied by."""
     rates: tuple[Rate, ...]
-    per_unit: tuple[tuple[str, Decimal], ...] | None
-    """USD for one unit, in order; `None` where that is no finite decimal of few digits, or there is a minimum."""
-    tiers: tuple[tuple[int, tuple[tuple[str, Decimal], ...] | None], ...] = ()
+    whole: _WholeRates | None
+    """The rates for one unit each; `None` where one is no finite decimal of few digits, or there is a minimum."""
+    tiers: tuple[tuple[int, _WholeRates | None], ...] = ()
     """The same above so many input tokens, the highest first."""
 
 
@@ -142,21 +153,20 @@ class RateCard:
             UsageError: a part exceeds its whole, or a count that is needed to tell parts apart is missing.
         """
         billing = self._billing(counts)
-        per_unit = billing.per_unit
+        whole = billing.whole
         if billing.tiers:
             input_tokens = counts.get("input_tokens", 0)
-            per_unit = next((each for above, each in billing.tiers if input_tokens > above), per_unit)
-        if per_unit is None:
+            whole = next((each for above, each in billing.tiers if input_tokens > above), whole)
+        if whole is None:
             return self._usd_in_steps(counts)
         quantities = _leaves(billing, counts)
-        total = ZERO
-        try:
-            for unit, price in per_unit:
-                if quantity := quantities[unit]:
-                    total = UNROUNDED.fma(price, quantity, total)
-        except Inexact:
-            return self._usd_in_steps(counts)
-        return total
+        total = 0
+        for unit, rate in whole.rates:
+            if quantity := quantities[unit]:
+                if type(quantity) is not int:
+                    return self._usd_in_steps(counts)
+                total += rate * quantity
+        return UNROUNDED.multiply(whole.usd, total) if total < MOST_UNROUNDED else self._usd_in_steps(counts)
 
     def _usd_in_steps(self, counts: Mapping[str, Quantity]) -> Decimal:
         """Rounded as genai-prices rounds: each product, each quotient, each sum, to 28 digits."""
@@ -209,8 +219,8 @@ class RateCard:
         if self.minimum:
             return _Billing(tuple(leaves), rates, None)
         starts = sorted({tier.above for rate in rates for tier in rate.tiers}, reverse=True)
-        tiers = tuple((above, _per_unit(rates, above + 1)) for above in starts)
-        return _Billing(tuple(leaves), rates, _per_unit(rates, 0), tiers)
+        tiers = tuple((above, _in_whole_numbers(rates, above + 1)) for above in starts)
+        return _Billing(tuple(leaves), rates, _in_whole_numbers(rates, 0), tiers)
 
 
 def _leaves(billing: _Billing, counts: Mapping[str, Quantity]) -> dict[str, Quantity]:
@@ -232,11 +242,14 @@ def _leaves(billing: _Billing, counts: Mapping[str, Quantity]) -> dict[str, Quan
     return leaves
 
 
-def _per_unit(rates: Iterable[Rate], input_tokens: int) -> tuple[tuple[str, Decimal], ...] | None:
+def _in_whole_numbers(rates: Sequence[Rate], input_tokens: int) -> _WholeRates | None:
     try:
-        return tuple((rate.unit, UNROUNDED.divide(rate.at(input_tokens), rate.per)) for rate in rates)
+        usd = [UNROUNDED.divide(rate.at(input_tokens), rate.per).normalize(UNROUNDED) for rate in rates]
     except Inexact:
         return None
+    places = max([0, *(-cast(int, each.as_tuple().exponent) for each in usd)])
+    whole = tuple((rate.unit, int(EXACT.scaleb(each, places))) for rate, each in zip(rates, usd, strict=True))
+    return _WholeRates(whole, ONE.scaleb(-places, UNROUNDED))
 
 
 def _difference(whole: Quantity, part: Quantity) -> Quantity:

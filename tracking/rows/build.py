@@ -44,7 +44,7 @@ def attribution_of(user: object, trackable: object, options: CallOptions) -> dic
     around = {**around, **{name: value for name, value in options.items() if value is not None}} if around else options
     parent, tenant = around.get("trackable_parent"), around.get("tenant")
     parent_reference = None if parent is None else _read("trackable_parent", parent, TrackableRef.of)
-    if parent_reference == reference:
+    if parent_reference is not None and parent_reference == reference:
         # In a block about all that belongs to an assignment, a call for the assignment itself belongs to nothing else.
         if options.get("trackable_parent") is not None:
             raise ArgumentError("trackable_parent", "is the trackable itself")

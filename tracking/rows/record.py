@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaSerializer, core_schema
 
 from tracking.assumptions import assumptions_from_json
+from tracking.errors import LedgerError
 from tracking.interrupts import raise_interrupt_behind
 from tracking.money import EXACT, PricingStatus, as_cost_usd, plain_text, to_micro_usd
 from tracking.rows.request_type import NAME
@@ -231,12 +232,24 @@ class LLMUsageRecord(BaseModel):
         return None if (caller := self._caller_objects()) is None else caller[2]
 
     def to_json(self) -> bytes:
-        """The known columns as JSON; money as text, so that it stays exact."""
+        """The known columns as JSON; money as text, so that it stays exact.
+
+        Raises:
+            LedgerError: it would not be read back as this record, which is then better refused than acknowledged.
+        """
         columns = dict(self.__dict__)
         for name in MONEY:
             if columns[name] is not None:
                 columns[name] = plain_text(columns[name])
-        return _COLUMNS.to_json(columns, exclude_none=True)
+        text, cost_usd = _COLUMNS.to_json(columns, exclude_none=True), columns["cost_usd"]
+        if not (
+            text.startswith(b'{"')
+            and text.endswith(b"}")
+            and b"\n" not in text
+            and (cost_usd is None or b'"cost_usd":"%b"' % cost_usd.encode() in text)
+        ):
+            raise LedgerError(f"the JSON of record {self.record_id} does not hold what the record does")
+        return text
 
     def attach(self, *, user: object, trackable: object, prompt: object) -> Self:
         """Remember the caller's own objects. They are neither validated, shown, serialised nor copied."""

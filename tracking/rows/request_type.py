@@ -56,9 +56,11 @@ class RequestType(str):
         name = value.value if declared else value
         if not isinstance(name, str):
             raise ArgumentError("request_type", f"is a {type(name).__name__}, expected a registered name")
+        if name in cls._registered:
+            return str(name)
         if not NAME.fullmatch(name):
             raise ArgumentError("request_type", f"({len(name)} characters) does not match ^{NAME.pattern}$")
-        if declared or name in cls._registered or name in also:
+        if declared or name in also:
             return str(name)
         known = sorted({*cls._registered, *also})
         nearest = get_close_matches(name, known, n=1)

@@ -1,12 +1,14 @@
 """The texts of a row, checked at the door: what is written down can be read, searched for and erased for ever after."""
 
-from collections.abc import Iterable
-from typing import cast
+from typing import Any
 
 from tracking.answers.response import LLMResponse
 from tracking.errors import ArgumentError, ResponseError
 from tracking.rows.options import CallOptions
 from tracking.values import text_problem
+
+OF_ANSWER = ("id", "service_tier", "region", "finish_reason", "error_type")
+GIVEN = ("trace_id", "retry_of", "provider", "model")
 
 USUALLY_AT_MOST = 1024
 
@@ -18,17 +20,25 @@ def check_texts(response: LLMResponse, trace_id: object, options: CallOptions) -
         ResponseError: of the answer; the field and what is wrong with it are named.
         ArgumentError: of an argument, likewise.
     """
-    said = (response.id, response.service_tier, response.region, response.finish_reason, response.error_type)
-    given = (trace_id, options.get("retry_of"), response.provider, response.model)
+    texts: Any = (
+        response.id,
+        response.service_tier,
+        response.region,
+        response.finish_reason,
+        response.error_type,
+        trace_id,
+        options.get("retry_of"),
+        response.provider,
+        response.model,
+    )
     try:
-        joined = "".join(cast("Iterable[str]", filter(None, (*said, *given))))
+        joined = "".join(filter(None, texts))
     except TypeError:
         joined = "\n"
     if len(joined) <= USUALLY_AT_MOST and joined.isprintable():  # nearly always: one look at all of them
         return
-    for name, text in zip(("id", "service_tier", "region", "finish_reason", "error_type"), said, strict=True):
+    for name, text in zip((*OF_ANSWER, *GIVEN), texts, strict=True):
         if isinstance(text, str) and (problem := text_problem(text)):
-            raise ResponseError(f"{name} of the answer {problem}")
-    for name, text in zip(("trace_id", "retry_of", "provider", "model"), given, strict=True):
-        if isinstance(text, str) and (problem := text_problem(text)):
-            raise ArgumentError(name, problem)
+            raise (
+                ResponseError(f"{name} of the answer {problem}") if name in OF_ANSWER else ArgumentError(name, problem)
+            )

@@ -13,7 +13,10 @@ from tracking.values import plain_text, shown, text_problem, whole_number
 MOST_BITS = 1024
 """Of a whole number that is an id."""
 
+# Tuples, for on the record path a union would be put together at every call.
 NOT_OBJECTS: tuple[type[Any], ...] = (bytes, int, float, dict, set, type, UUID)
+PAIR = (tuple, list)
+TEXT = (str, UUID)
 
 GLOBAL_ID = re.compile(r"gid://[^/?#]+/(?P<type>[^/?#]+)/(?P<id>[^?#]+)(?:\?[^#]*)?")
 """Rails' name of an object, `gid://app/School::Assignment/42`: percent-encoded, a composite key's parts between
@@ -58,7 +61,7 @@ class TrackableRef:
         """
         if isinstance(value, TrackableRef):
             return cls(_text(argument, value.type), identity_text(argument, value.id))
-        if isinstance(value, tuple | list):
+        if isinstance(value, PAIR):
             pair = cast("tuple[object, ...] | list[object]", value)
             if len(pair) != 2 or not isinstance(pair[0], str):
                 raise ArgumentError(argument, 'is not a pair of type and id, e.g. ("Assignment", 42)')
@@ -75,14 +78,14 @@ def user_id_of(value: object, argument: str = "user") -> str:
     """A user's id: of an object with one, of a Rails GlobalID, or the id itself (text, whole number or UUID)."""
     if isinstance(value, str) and (named := _global_id(plain_text(value), argument)) is not None:
         return _text(argument, named.id)
-    if isinstance(value, str | UUID) or whole_number(value) is not None:
+    if isinstance(value, TEXT) or whole_number(value) is not None:
         return identity_text(argument, value)
     return identity_text(argument, _identity(argument, value))
 
 
 def identity_text(argument: str, value: object) -> str:
     """An id as text. The value itself never appears in the error."""
-    if isinstance(value, str | UUID):
+    if isinstance(value, TEXT):
         return _text(argument, str(value))
     if (whole := whole_number(value)) is None:
         raise ArgumentError(

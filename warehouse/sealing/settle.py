@@ -214,7 +214,7 @@ def _price_context(service_tier: str | None, row: Row) -> str | None:
     """By what `row` was priced, as the column `price_context` of a row that was filed under this tier."""
     if row["service_tier"] == service_tier:
         return row["price_context"]
-    terms = terms_of_tier(row["service_tier"]) | context_from_json(row["price_context"])
+    terms = {**terms_of_tier(row["service_tier"]), **context_from_json(row["price_context"])}
     return json.dumps(terms, sort_keys=True) if terms else None
 
 

@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tracking.answers.fields import Fields, fields_of, text_in
+from tracking.errors import ResponseError
 from tracking.terms import terms_of_tier
 from tracking.usage import Quantity
+from tracking.values import text_problem
 
 MoreUnits = Callable[[Fields, str | None], Mapping[str, Quantity]]
 """What else of an answer is billed, by unit: from the answer and its model. It is added to what was counted."""
@@ -32,9 +34,14 @@ def conditions_of(
     region: str | None = None,
     **others: str | None,
 ) -> Conditions:
-    """The conditions an answer names, put together once for each kind of answer; `others` are terms of one provider."""
-    terms = terms_of_tier(tier)
-    terms |= {name: value for name, value in others.items() if value is not None}
+    """The conditions an answer names, put together once for each kind of answer; `others` are terms of one provider.
+
+    Raises:
+        ResponseError: the tier is no text that the ledger can keep.
+    """
+    if tier is not None and (problem := text_problem(tier)):
+        raise ResponseError(f"service_tier of the answer {problem}")
+    terms = {**terms_of_tier(tier), **{name: value for name, value in others.items() if value is not None}}
     if speed is not None:
         terms["speed"] = speed
     if latency not in (None, "standard"):  # one optimized for latency has a price of its own

@@ -7,6 +7,7 @@ Sources: https://docs.x.ai/developers/cost-tracking, https://docs.x.ai/developer
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from tracking.answers.fields import Fields, fields_of, inside, listed, text_in
 from tracking.answers.shapes.tables import Conditions, Marks, Table, conditions_of, counted, needed, place
@@ -14,6 +15,8 @@ from tracking.money import EXACT
 from tracking.usage import Quantity, as_quantity
 
 MARKS = Marks(provider="x-ai", packages=("xai_sdk",))
+
+NOTHING: Mapping[str, Any] = {}
 
 TICKS_PER_USD = Decimal(10**10)
 
@@ -34,11 +37,11 @@ TOOLS = {
 
 def server_side_tools(answer: Fields) -> Mapping[str, Quantity]:
     """The tools xAI ran: by number in JSON (`{"web_search_calls": 2}`), by name in the SDK's objects."""
-    usage = fields_of(answer.get("usage")) or {}
+    usage = fields_of(answer.get("usage")) or NOTHING
     details, used = usage.get("server_side_tool_usage_details"), usage.get("server_side_tools_used")
-    units: dict[str, Quantity] = {}
     if not (details or used):
-        return units
+        return NOTHING
+    units: dict[str, Quantity] = {}
     for name, calls in (fields_of(details) or {}).items():
         if calls and (unit := TOOLS.get(name.removesuffix("_calls"))):
             units[unit] = units.get(unit, 0) + as_quantity(name, calls)
