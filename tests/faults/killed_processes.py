@@ -35,14 +35,27 @@ def main(home: Path, notes: Path, rounds: int, seed: int) -> None:
             make = own if number % 2 else lambda: inherited
             writers = [_forked(partial(_write, make, f"writer-{number}-{each}", notes)) for each in range(WRITERS)]
             sealer = _forked(lambda: _seal(home))
-            time.sleep(chance.uniform(0.005, 0.06))
+            _wait_for_rows(notes, number, chance.randint(5, 60))
             _kill([sealer])
             sealer = _forked(lambda: _seal(home))
             time.sleep(chance.uniform(0.0, 0.04))
             doomed = [*writers, sealer]
             chance.shuffle(doomed)
             _kill(doomed)
+        while not _are_enough_reads(notes):
+            time.sleep(0.01)
         _kill([reader])
+
+
+def _wait_for_rows(notes: Path, round_number: int, rows: int) -> None:
+    """By what was done, not by the clock: on a busy machine nobody would have recorded anything."""
+    while sum(note.read_bytes().count(b"\n") for note in notes.glob(f"of-writer-{round_number}-*")) < rows:
+        time.sleep(0.002)
+
+
+def _are_enough_reads(notes: Path) -> bool:
+    reads = notes / "reads"
+    return (reads.exists() and reads.stat().st_size > 1) or (notes / "reader-failed").exists()
 
 
 def _forked(work: Callable[[], None]) -> int:

@@ -165,7 +165,7 @@ def trace(command: Sequence[str], log: Path, below: Path) -> list[Step]:
         capture_output=True,
         text=True,
         env=os.environ | {"POLARS_MAX_THREADS": "1", "COLUMNS": "200"},
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     steps = [step for step in _steps(log.read_text().splitlines()) if Path(step.paths[0]).is_relative_to(below)]

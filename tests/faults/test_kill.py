@@ -22,7 +22,7 @@ def test_kill_9_of_eight_writers_and_a_sealer_while_a_reader_reads(tmp_path: Pat
             [sys.executable, str(script), str(home), str(notes), str(ROUNDS), str(seed)],
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=1500,
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert not (notes / "reader-failed").exists(), (notes / "reader-failed").read_text()
@@ -36,5 +36,5 @@ def test_kill_9_of_eight_writers_and_a_sealer_while_a_reader_reads(tmp_path: Pat
             attempted.add(Call(writer, len(numbers)))
         tally.count(sealed_and_visible(home), acknowledged, attempted)
     tally.trials = HOMES * ROUNDS
-    assert tally.acknowledged > 10 * tally.trials
+    assert tally.acknowledged >= 5 * tally.trials
     assert reads > HOMES

@@ -50,7 +50,7 @@ def traced(command: Sequence[str], log: Path, *options: str) -> subprocess.Compl
     strace = ["strace", "-f", "-qq", "-y", "-o", str(log), "-e", f"trace={names}", *options]
     # Not --seccomp-bpf: it leaves out injected signals. One thread: each run makes the same calls in the same order.
     environment = os.environ | {"POLARS_MAX_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.run([*strace, *command], capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run([*strace, *command], capture_output=True, text=True, env=environment, timeout=600)
 
 
 def moments(command: Sequence[str], log: Path, below: Path) -> list[Moment]:

@@ -145,7 +145,7 @@ if child == 0:
     os._exit(0)
 first.join()
 tracking.default_tracker().close()
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 300
 while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < deadline:
     time.sleep(0.01)
 if not ended[0]:

@@ -253,7 +253,7 @@ def test_children_of_multiprocessing_sync_as_they_end(
 ) -> None:
     script = tmp_path / "main.py"
     script.write_text(MULTIPROCESSING.format(tests=str(Path(__file__).parents[1]), home=str(home), method=method))
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split("\n")[:-1]) == sorted(f"synced {path.stat().st_size}" for path in journals(home))
     assert sorted(row["user_id"] for row in journal_records(home)) == ["0", "1"]

@@ -135,7 +135,7 @@ class SlowDisk:
             self.calls += 1
             status = os.fstat(descriptor)
             self.entered.set()
-            assert self.let_go.wait(30)
+            assert self.let_go.wait(300)
             if self.fails:
                 raise OSError(errno.EIO, "Input/output error")
             real(descriptor)
@@ -162,7 +162,7 @@ def test_one_sync_serves_all_who_wait_and_none_is_acknowledged_before_it(
 
     threads = [threading.Thread(target=work, args=(number,)) for number in lines]
     threads[0].start()
-    assert disk.entered.wait(10)
+    assert disk.entered.wait(300)
     for thread in threads[1:]:
         thread.start()
     assert eventually(lambda: len(content(directory)) == sum(map(len, lines.values())))
@@ -183,7 +183,7 @@ def test_who_appends_does_not_wait_for_the_background_sync(directory: Path, monk
     writer = JournalWriter(directory, "interval", rotate_bytes=2000)
     lines = [encode_line(b'{"n":%d}' % number) for number in range(500)]
     writer.append(lines[0])
-    assert disk.entered.wait(10)
+    assert disk.entered.wait(300)
     for line in lines[1:]:
         writer.append(line)
     assert 900 < writer._copied_bytes <= 1000
