@@ -1,19 +1,31 @@
 """What is behind an error of a library that speaks of what it was doing: a disk without room, a file in other hands."""
 
-import errno
 import re
 
 from pydantic import ValidationError
 
-NO_SPACE = re.compile(r"No space left on device|os error 28|Disk quota exceeded|disk is full", re.IGNORECASE)
+DISK = {
+    re.compile(r"No space left on device|os error 28|Disk quota exceeded|disk is full", re.IGNORECASE): (
+        "no space is left on the disk"
+    ),
+    re.compile(r"Input/output error|os error 5\b|disk I/O error", re.IGNORECASE): "the disk fails",
+    re.compile(r"Read-only file system|os error 30\b", re.IGNORECASE): "the disk is read-only",
+    re.compile(r"File too large|os error 27\b"): "no file may grow further here (RLIMIT_FSIZE or the file system)",
+}
+"""What libraries and programs say of a disk, by the words of the system, and what is the matter with it."""
 HOLDER = re.compile(r"Conflicting lock is held in (.*?\(PID \d+\))")
 
 
-def is_full_disk(error: BaseException | str) -> bool:
-    """Whether there was no room left to write to."""
-    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or bool(
-        NO_SPACE.search(str(error))
-    )
+def disk_problem(error: BaseException | str) -> str | None:
+    """What is the matter with the disk, where that is behind an error; `None` where something else is."""
+    said = str(error)
+    return next((problem for words, problem in DISK.items() if words.search(said)), None)
+
+
+def disk_line(said: str) -> str | None:
+    """Of all that a program said, the line about the disk, its cause first; `None` where none is."""
+    lines = (line.strip() for line in said.splitlines())
+    return next((in_one_line(line) for line in lines if disk_problem(line)), None)
 
 
 def is_held(error: BaseException) -> bool:
@@ -25,8 +37,8 @@ def in_one_line(error: BaseException | str) -> str:
     """What an error says, its cause first."""
     said = str(error).strip().splitlines()
     first = said[0] if said else type(error).__name__
-    if is_full_disk(error):
-        return f"no space is left on the disk ({first})"
+    if (problem := disk_problem(error)) is not None:
+        return f"{problem} ({first})"
     if isinstance(error, BaseException) and is_held(error):
         holder = HOLDER.search(str(error))
         return f"another process has it open{f': {holder[1]}' if holder else ''}; close it there"

@@ -13,7 +13,10 @@ from maintenance import ALL, OPERATIONS, SEALED, completed, make_ledger, readabl
 from tracking import CostTracker, LedgerError
 from tracking.home import Home
 from tracking.journal.quarantine import Quarantine
+from warehouse.building.build import build
 from warehouse.integrity.verify import verify
+from warehouse.published.proof import prove
+from warehouse.published.read import open_warehouse
 from warehouse.sealing.seal import seal
 
 SIZE = 1024 * 1024
@@ -21,12 +24,13 @@ PAGE = 4096
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one mebibyte, in memory."""
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system in memory, of one mebibyte unless the test asks for another size."""
     disk = tmp_path / "disk"
     disk.mkdir()
+    size = getattr(request, "param", SIZE)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], capture_output=True, text=True
     )
     if mounted.returncode:
         pytest.skip(f"mounting a small disk is not possible here: {mounted.stderr.strip()}")
@@ -89,6 +93,33 @@ def test_a_disk_too_full_by_any_number_of_pages(name: str, small_disk: Path, tal
         tally.count(completed(home, operation), ALL)
         shutil.rmtree(home)
     assert refused > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small_disk", [300 * SIZE], indirect=True)
+def test_a_disk_too_full_for_dbt_or_for_its_results_is_named_and_the_next_build_publishes(small_disk: Path) -> None:
+    """First dbt cannot write its own files; then it can, and what it made cannot be published."""
+    home = Home(small_disk / "home")
+    record_all(home.root, calls("writer", 20))
+    build(home)
+    said = ""
+    for number, leaving in enumerate((SIZE // 5, 12 * SIZE), start=1):
+        recorded = calls("writer", 20 + 5 * number)
+        record_all(home.root, recorded)
+        filler = fill(small_disk, leaving)
+        with pytest.raises(LedgerError, match=rf"{home.root}.* cannot be .*: no space is left on the disk") as told:
+            build(home)
+        said += f"{told.value}\n"
+        filler.unlink()
+        with open_warehouse(home) as connection:
+            earlier = len(recorded) - 5
+            assert connection.execute("select sum(requests) from cost_per_day").fetchall() == [(earlier,)]
+        build(home)
+        with open_warehouse(home) as connection:
+            assert connection.execute("select sum(requests) from cost_per_day").fetchall() == [(len(recorded),)]
+            assert all(proof.holds for proof in prove(connection))
+    assert "the reports of" in said
+    assert "warehouse.duckdb cannot be written" in said
 
 
 def test_a_refused_call_half_kept_spoils_no_other(small_disk: Path) -> None:

@@ -15,6 +15,7 @@ from warehouse.building.publish import publish
 from warehouse.building.removed_models import drop_removed_models
 from warehouse.building.tested import noting_tests
 from warehouse.building.up_to_date import inputs_of, is_published, note_published
+from warehouse.causes import in_one_line
 from warehouse.database import connect
 from warehouse.ledger.compact import compact_closed_days
 from warehouse.ledger.days import today_of
@@ -71,6 +72,8 @@ def build(
             forget_build(home)
             dbt = _bring_up_to_date(home, True, status_date, today)
             renewed = True
+        except OSError as error:
+            raise LedgerError(f"the reports of {home.root} cannot be built: {in_one_line(error)}") from error
         tidy(home)
     return BuildReport(sealed, dbt, time.monotonic() - started, renewed)
 

@@ -7,7 +7,7 @@ import duckdb
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.building.dbt import BuildError
-from warehouse.causes import in_one_line, is_full_disk, is_held
+from warehouse.causes import disk_problem, in_one_line, is_held
 from warehouse.database import database_files
 
 SPOILT = re.compile(
@@ -19,8 +19,8 @@ SPOILT = re.compile(
 
 def unusable(home: Home, error: duckdb.Error) -> LedgerError:
     """Why it cannot be used, in one line, and what to do."""
-    held, full = is_held(error), is_full_disk(error)
-    way_out = "" if held or full else "; delete it, and the next build makes it from the ledger anew"
+    held, refused = is_held(error), disk_problem(error) is not None
+    way_out = "" if held or refused else "; delete it, and the next build makes it from the ledger anew"
     return LedgerError(f"{home.build_database} cannot be prepared: {in_one_line(error)}{way_out}")
 
 
@@ -28,7 +28,7 @@ def is_spoilt(error: LedgerError | BuildError) -> bool:
     """Whether a build failed because of what is in the file."""
     said = f"{error} {error.__cause__}"
     about_it = isinstance(error, BuildError) or "build.duckdb" in said
-    return about_it and SPOILT.search(said) is not None and not is_full_disk(said)
+    return about_it and SPOILT.search(said) is not None and disk_problem(said) is None
 
 
 def forget_build(home: Home) -> None:

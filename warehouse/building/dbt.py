@@ -15,8 +15,9 @@ from typing import Any, cast
 import warehouse
 from tracking.book_settings import BookSettings
 from tracking.durable_files import make_directory, replace_file
-from tracking.errors import CostTrackingError
+from tracking.errors import CostTrackingError, LedgerError
 from tracking.home import Home
+from warehouse.causes import disk_line
 from warehouse.locks import inherited
 
 PACKAGE = Path(warehouse.__file__).resolve().parent
@@ -148,10 +149,16 @@ def run_command(
     )
 
 
-def stopped(completed: "subprocess.CompletedProcess[str]") -> BuildError:
-    """The error for a command that did not come to its end, with what dbt said last."""
+def stopped(home: Home, completed: "subprocess.CompletedProcess[str]") -> CostTrackingError:
+    """The error for a command that did not come to its end: what the disk refused, else what dbt said last."""
+    if (refused := disk_line(completed.stdout)) is not None:
+        return _refused_by_disk(home, refused)
     last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
     return BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
+
+
+def _refused_by_disk(home: Home, refused: str) -> LedgerError:
+    return LedgerError(f"the reports of {home.root} cannot be built: {refused}")
 
 
 def run_dbt(
@@ -163,6 +170,7 @@ def run_dbt(
 
     Raises:
         BuildError: a model or test failed, or dbt itself; each is named.
+        LedgerError: the disk refused what they wrote.
     """
     models = project_hash()
     full_refresh = full_refresh or models_changed(home)
@@ -176,6 +184,7 @@ def run_tests(home: Home) -> DbtReport:
 
     Raises:
         BuildError: a test failed, or dbt itself; each is named.
+        LedgerError: the disk refused what it wrote.
     """
     return _run(home, test_arguments(home.settings()))
 
@@ -185,9 +194,11 @@ def _run(home: Home, arguments: Sequence[str]) -> DbtReport:
     completed = run_command(home, arguments)
     try:
         results = run_results(home)
-    except FileNotFoundError:
-        raise stopped(completed) from None
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise stopped(home, completed) from None
     failed = failures(results)
+    if (refused := disk_line("\n".join(failed))) is not None:
+        raise _refused_by_disk(home, refused)
     if failed or completed.returncode:
         raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])

@@ -14,7 +14,7 @@ def write_model_docs(home: Home, path: Path) -> None:
     """Write the page about the models as they were last built to `path`, mode 0600.
 
     Raises:
-        LedgerError: nothing was built yet, or the file cannot be written.
+        LedgerError: nothing was built yet, or the disk refuses what dbt or this writes.
         BuildError: dbt failed.
     """
     if not home.build_database.exists():
@@ -26,7 +26,7 @@ def write_model_docs(home: Home, path: Path) -> None:
             home, ["docs", "generate", "--static", "--vars", variables], {"DBT_TARGET_PATH": str(target)}
         )
         if completed.returncode:
-            raise stopped(completed)
+            raise stopped(home, completed)
         content = (target / "static_index.html").read_bytes()
     with writing(path) as temporary:
         temporary.write_bytes(content)

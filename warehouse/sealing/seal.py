@@ -10,7 +10,7 @@ import polars as pl
 from tracking.durable_files import replace_file
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.causes import in_one_line, is_full_disk
+from warehouse.causes import disk_problem, in_one_line
 from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.quarantine import entry_of
 from warehouse.ledger.segments import scan, write_segments
@@ -66,7 +66,7 @@ def sealer_of(home: Home) -> Generator["Sealer", None, None]:
     except OSError as error:
         raise LedgerError(f"sealing {error.filename or home.root} failed: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:
-        what = "" if is_full_disk(error) else ", a segment cannot be read"
+        what = ", a segment cannot be read" if disk_problem(error) is None else ""
         raise LedgerError(f"sealing {home.root} failed{what}: {in_one_line(error)}") from error
 
 

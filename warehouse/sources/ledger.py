@@ -8,7 +8,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.causes import in_one_line, is_full_disk
+from warehouse.causes import disk_problem, in_one_line
 from warehouse.database import create_table, parquet_files
 from warehouse.ledger.days import days_of
 from warehouse.ledger.manifest import Manifest, Segment
@@ -65,7 +65,7 @@ def _create_usage(connection: duckdb.DuckDBPyConnection, home: Home, segments: I
         connection.execute(f"create or replace view ledger.usage as {_usage_query(home, segments)}")
     except duckdb.Error as error:
         said = in_one_line(error)
-        if is_full_disk(error):
+        if disk_problem(error) is not None:
             raise LedgerError(f"ledger.usage cannot be created: {said}") from error
         raise LedgerError(f"the segments cannot be read: {said}; `llm-cost verify` names the damaged file") from error
 

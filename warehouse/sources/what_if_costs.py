@@ -19,7 +19,7 @@ from tracking import CostCalculator
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.pricing.sources.overrides import PriceOverrides
-from warehouse.causes import in_one_line, is_full_disk
+from warehouse.causes import disk_problem, in_one_line
 from warehouse.database import insert_rows, parquet_files
 from warehouse.ledger.days import stale_days
 from warehouse.ledger.manifest import Manifest, Segment
@@ -69,11 +69,9 @@ def update_what_if_costs(connection: duckdb.DuckDBPyConnection, home: Home) -> N
     try:
         _update(connection, home)
     except (pl.exceptions.PolarsError, OSError) as error:
-        what = (
-            f"{home.root} cannot be written to"
-            if is_full_disk(error)
-            else f"a segment below {home.usage} cannot be read"
-        )
+        what = f"a segment below {home.usage} cannot be read"
+        if disk_problem(error) is not None:
+            what = f"what-if costs of {home.root} cannot be made"
         raise LedgerError(f"{what}: {in_one_line(error)}") from error
     connection.execute("commit")
 

@@ -1,14 +1,17 @@
 """What a build reads is checked before anything is made of it; what it made itself it makes again. None runs dbt."""
 
+import errno
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from ledgers import record, record_month
 
@@ -16,7 +19,7 @@ from tracking import CostTracker, LedgerError
 from tracking.home import Home
 from warehouse.building.build import prepare, prepare_or_renew
 from warehouse.building.build_file import is_spoilt, unusable
-from warehouse.causes import in_one_line
+from warehouse.causes import disk_line, in_one_line
 from warehouse.sealing.seal import seal
 
 
@@ -141,4 +144,24 @@ def test_a_full_disk_is_named_as_such_and_spoils_nothing(ledger: Home) -> None:
     assert "no space is left on the disk" in str(told)
     assert "delete" not in str(told)
     assert not is_spoilt(told)
-    assert in_one_line(OSError(28, "No space left on device")).startswith("no space is left on the disk")
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space is left on the disk"),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "no space is left on the disk"),
+        (sqlite3.OperationalError("database or disk is full"), "no space is left on the disk"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "the disk fails"),
+        (sqlite3.OperationalError("disk I/O error"), "the disk fails"),
+        (duckdb.IOException('IO Error: Could not read from file "x": Input/output error'), "the disk fails"),
+        (pl.exceptions.ComputeError("Input/output error (os error 5)"), "the disk fails"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "the disk is read-only"),
+        (OSError(errno.EFBIG, os.strerror(errno.EFBIG)), "no file may grow further here"),
+    ],
+    ids=str,
+)
+def test_what_the_disk_refuses_is_named_first(error: Exception, cause: str) -> None:
+    assert in_one_line(error).startswith(cause)
+    assert disk_line(f"Running with dbt\n  1 of 2 ERROR {error}\nDone") == in_one_line(f"1 of 2 ERROR {error}")
+    assert disk_line("Running with dbt\nDone") is None
