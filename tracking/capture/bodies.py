@@ -20,9 +20,9 @@ STREAMED_LINES = ("application/x-ndjson", "application/stream+json")
 
 
 class BodyReader(Protocol):
-    """Takes the bytes of one body as they come; `answers()` are what they make so far."""
+    """Takes one body bit by bit as it comes; `answers()` are what they make so far."""
 
-    def feed(self, data: bytes) -> None: ...
+    def feed(self, data: Any) -> None: ...
 
     def has_text(self) -> bool: ...
 
@@ -62,33 +62,19 @@ class WholeBody:
         return documents(b"".join(self._parts))
 
 
-class Events:
-    """A stream: `cut` takes whole events out of what has come, and `decode` makes of one what `StreamReader` takes."""
+class Chunks:
+    """A stream of chunks that the client has taken apart already."""
 
-    def __init__(self, split: "Callable[[bytearray], Iterator[bytes]]", decode: Callable[[bytes], object]) -> None:
-        self._buffer = bytearray()
-        self._split = split
-        self._decode = decode
+    def __init__(self) -> None:
         self._reader = StreamReader()
 
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-        for event in self._split(self._buffer):
-            self._take(event)
-
-    def _take(self, event: bytes) -> None:
-        decoded = self._decode(event)
-        if decoded is END:
-            self._reader.end()
-        elif decoded is not None:
-            self._reader.feed(decoded)
+    def feed(self, data: Any) -> None:
+        self._reader.feed(data)
 
     def has_text(self) -> bool:
         return self._reader.characters > 0
 
     def end(self) -> None:
-        if self._buffer.strip():  # a last event without the blank line after it
-            self._take(bytes(self._buffer))
         self._reader.end()
 
     def fail(self, error: BaseException) -> None:
@@ -97,6 +83,33 @@ class Events:
     def answers(self, provider: str | None, model: str | None) -> list[Any]:
         self._reader.provider, self._reader.model = provider, model
         return [LLMResponse._of(self._reader.read())]  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+
+
+class Events(Chunks):
+    """A stream as bytes: `split` takes whole events out of what has come, `decode` makes of one what a reader takes."""
+
+    def __init__(self, split: Callable[[bytearray], Iterator[bytes]], decode: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._buffer = bytearray()
+        self._split = split
+        self._decode = decode
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+        for event in self._split(self._buffer):
+            self._take(event)
+
+    def end(self) -> None:
+        if self._buffer.strip():  # a last event without the blank line after it
+            self._take(bytes(self._buffer))
+        super().end()
+
+    def _take(self, event: bytes) -> None:
+        decoded = self._decode(event)
+        if decoded is END:
+            super().end()
+        elif decoded is not None:
+            super().feed(decoded)
 
 
 END = object()

@@ -45,6 +45,10 @@ class CapturedCall:
         """What reads the answer's bytes, where it is still being read when the client's method returns."""
         self.response: Any = None
         """The HTTP response, where it was read when it came."""
+        self.refused_with: int | None = None
+        """The HTTP status, where it says that there is no answer."""
+        self.error_type: str | None = None
+        """What the provider calls that, where it is known before the client raises it."""
         self._provider = provider
         self._sold_by = sold_by
         self._context = copy_context()
@@ -70,7 +74,11 @@ class CapturedCall:
 
     def returned(self, result: object) -> None:
         """Record what the client's method has returned, unless its answer is still to be read."""
-        if self.body is None:
+        if self.body is not None:
+            return
+        if self.refused_with:
+            self._finish(lambda: self._record_failure(self.error_type or f"HTTP {self.refused_with}"))
+        else:
             self.answered(_whatever_is_known(lambda: self._told(result)))
 
     def _told(self, result: object) -> list[Any]:

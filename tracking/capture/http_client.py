@@ -65,7 +65,8 @@ def _tell_answered(call: CapturedCall, response: Any) -> None:
     """An answer that is not read yet is read from here on as it passes."""
     with unharmed(call.recorder, "answers"):
         call.response = call.body = None
-        if response.status_code >= 400:
+        call.refused_with = response.status_code if response.status_code >= 400 else None
+        if call.refused_with:
             return
         if response.is_closed:
             call.response = response

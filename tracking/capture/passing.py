@@ -21,7 +21,7 @@ class PassingBody:
         """For the first text."""
         self._is_broken = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: Any) -> None:
         if self._is_broken:
             return
         try:

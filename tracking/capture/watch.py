@@ -11,7 +11,16 @@ from tracking.errors import ArgumentError
 Client = TypeVar("Client")
 Watch = Callable[[Any, Recorder, Patches, str | None], None]
 
-KINDS: Mapping[str, str] = {"openai": "stainless", "anthropic": "stainless", "groq": "stainless"}
+KINDS: Mapping[str, str] = {
+    "openai": "stainless",
+    "anthropic": "stainless",
+    "groq": "stainless",
+    "google.genai": "genai",
+    "mistralai": "mistral",
+    "cohere": "cohere",
+    "botocore": "bedrock",
+    "ollama": "ollama",
+}
 """What watches the clients of a package: a module of this room, which has `watch_client`."""
 
 MARK = "_llm_cost_patches"
@@ -23,8 +32,8 @@ def watch(client: Client, recorder: Recorder, provider: str | None) -> Client:
     Raises:
         ArgumentError: no client of a known kind.
     """
-    packages = [each.__module__.partition(".")[0] for each in type(client).__mro__]
-    kind = next((KINDS[package] for package in packages if package in KINDS), None)
+    modules = [f"{each.__module__}." for each in type(client).__mro__]
+    kind = next((KINDS[each] for each in KINDS if any(module.startswith(f"{each}.") for module in modules)), None)
     if kind is None or not hasattr(client, "__dict__") or isinstance(client, type):
         known = ", ".join(KINDS)
         raise ArgumentError("client", f"is a {type(client).__name__}, which is no client of {known}")
@@ -34,7 +43,10 @@ def watch(client: Client, recorder: Recorder, provider: str | None) -> Client:
         watch_client: Watch = import_module(f"tracking.capture.{kind}").watch_client
         try:
             watch_client(client, recorder, patches, provider)
-        except AttributeError as error:
+        except ArgumentError:
+            patches.undo()
+            raise
+        except (AttributeError, StopIteration) as error:
             patches.undo()
             raise ArgumentError(
                 "client", f"is a {type(client).__name__} of a version that cannot be watched"

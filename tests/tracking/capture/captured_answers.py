@@ -1,6 +1,8 @@
 """What providers' servers answer, and what of it a row must hold: shared by the tests of watched clients."""
 
 import json
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +62,12 @@ EMBEDDINGS = {
     "model": "text-embedding-3-small",
     "usage": {"prompt_tokens": 70, "total_tokens": 70},
 }
+GEMINI = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Four"}]}, "finishReason": "STOP", "index": 0}],
+    "usageMetadata": {"promptTokenCount": 70, "candidatesTokenCount": 12, "totalTokenCount": 82},
+    "modelVersion": "gemini-2.5-flash",
+    "responseId": "g1",
+}
 MESSAGE = {
     "id": "msg_01",
     "type": "message",
@@ -116,3 +124,13 @@ def sse(events: Any, *, named: bool = False, done: bool = True, **more: Any) -> 
         for event in events
     ]
     return Answer([*pieces, *([b"data: [DONE]\n\n"] if done else [])], kind="text/event-stream", **more)
+
+
+def aws_frame(kind: str, payload: bytes) -> bytes:
+    """A message of an AWS event stream."""
+    headers = b""
+    for name, value in ((":event-type", kind), (":content-type", "application/json"), (":message-type", "event")):
+        headers += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
+    prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
+    return message + struct.pack("!I", zlib.crc32(message))

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captured_answers import MESSAGE_EVENTS, RESPONSE, chat, sse
+from captured_answers import GEMINI, MESSAGE_EVENTS, RESPONSE, chat, sse
 from provider_server import ProviderServer, json_answer
 
 import tracking
 
 PAGE = (Path(__file__).parents[3] / "docs" / "capture.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-PACKAGES = ("openai", "anthropic")
+PACKAGES = ("openai", "anthropic", "google.genai")
 
 
 @pytest.fixture
@@ -27,6 +27,9 @@ def provider_of_page(provider: ProviderServer, home: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     provider.on("/v1/chat/completions", json_answer(chat()))
     provider.on("/v1/responses", json_answer(RESPONSE))
+    monkeypatch.setenv("GOOGLE_API_KEY", "k")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", provider.url)
+    provider.on(":generateContent", json_answer(GEMINI))
     provider.on("/v1/messages", sse(MESSAGE_EVENTS, named=True, done=False))
 
 
@@ -44,16 +47,19 @@ def test_every_example_is_short_and_records_what_it_says(
         ("openai", "gpt-4o-2024-08-06", "unattributed", "ok"),
         ("openai", "gpt-5-mini-2025-08-07", "teacher-1", "ok"),
         ("anthropic", "claude-sonnet-5", "unattributed", "ok"),
+        ("google", "gemini-2.5-flash", "unattributed", "ok"),
     ]
     assert capsys.readouterr().out == "Four criteria for essays\n"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize(
+    "package", ["openai", "anthropic", "groq", "google.genai", "mistralai.client", "cohere", "ollama"]
+)
 def test_the_tables_methods_are_the_packages(package: str) -> None:
     module = pytest.importorskip(package)
-    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{package}`"))
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{package.removesuffix('.client')}`"))
     kinds, *cells, _ = [re.findall(r"`([^`]+)`", cell) for cell in row.split("|")[1:-1]]
-    client = getattr(module, kinds[1])(api_key="k")
+    client = getattr(module, kinds[1])(**({} if package == "ollama" else {"api_key": "k"}))
     for cell in cells:
         before = ""
         for method in cell:
@@ -63,4 +69,3 @@ def test_the_tables_methods_are_the_packages(package: str) -> None:
             for name in [] if path.startswith("with_") else path.split("."):
                 found = getattr(found, name)
             assert callable(found) or path.count(".") == 0, method
-    client.close()

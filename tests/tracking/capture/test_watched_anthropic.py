@@ -3,13 +3,11 @@
 import asyncio
 import base64
 import json
-import struct
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from captured_answers import COUNTS, MESSAGE, MESSAGE_EVENTS, sse
+from captured_answers import COUNTS, MESSAGE, MESSAGE_EVENTS, aws_frame, sse
 from provider_server import Answer, ProviderServer, json_answer
 
 import tracking
@@ -164,13 +162,7 @@ def test_asynchronous_clients_record_as_well(
 
 def aws_message(event: Any) -> bytes:
     """A message of an AWS event stream, as Bedrock's `invoke-with-response-stream` wraps an event of the model."""
-    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
-    headers = b""
-    for name, value in ((":event-type", "chunk"), (":content-type", "application/json"), (":message-type", "event")):
-        headers += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
-    prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
-    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
-    return message + struct.pack("!I", zlib.crc32(message))
+    return aws_frame("chunk", json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode())
 
 
 @pytest.mark.parametrize("streamed", [False, True])
