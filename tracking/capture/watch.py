@@ -21,7 +21,7 @@ KINDS: Mapping[str, str] = {
     "botocore": "bedrock",
     "ollama": "ollama",
 }
-"""What watches the clients of a package: a module of this room, which has `watch_client`."""
+"""What watches the clients of a package: a module of `clients/`, which has `watch_client`."""
 
 MARK = "_llm_cost_patches"
 
@@ -40,7 +40,7 @@ def watch(client: Client, recorder: Recorder, provider: str | None) -> Client:
     if MARK not in vars(client):
         patches = Patches()
         patches.replace(client, MARK, patches)
-        watch_client: Watch = import_module(f"tracking.capture.{kind}").watch_client
+        watch_client: Watch = import_module(f"tracking.capture.clients.{kind}").watch_client
         try:
             watch_client(client, recorder, patches, provider)
         except ArgumentError:

@@ -1,7 +1,7 @@
 """Google's `genai` clients: each call goes through one method, by whatever carries it; its answer is read there."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 from tracking.capture.bodies import Chunks, documents
 from tracking.capture.boundary import bounded
@@ -32,8 +32,9 @@ class GenaiCall(CapturedCall):
 
     def returned(self, result: Any) -> None:
         with unharmed(self.recorder, "answers"):
-            if type(whole := result.response_stream) is list:
-                self.answered(lambda provider, model: documents("".join(whole).encode()))
+            whole: Any = result.response_stream
+            if type(whole) is list:
+                self.answered(lambda provider, model: documents("".join(cast("list[str]", whole)).encode()))
                 return
             self.body = PassingBody(self, Chunks())
             result.segments = _passing(result.segments, self.body)
