@@ -51,7 +51,15 @@ Quantity = int | Decimal
 """A whole count, or an exact measure such as 12.5 seconds of audio."""
 
 
-UNITS_OF_OURS = frozenset({"image_generations", "input_images", "search_sources"})
+_OF_ANOTHER_MODEL = ("input", "cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "output")
+UNITS_OF_OURS = frozenset(
+    (
+        *("image_generations", "input_images", "search_sources", "code_interpreter_sessions", "parsed_files"),
+        *("maps_searches", "attachment_searches", "image_searches", "server_tool_calls"),
+        *("image_generation_input_tokens", "image_generation_output_tokens"),
+        *(f"{whose}_{kind}_tokens" for whose in ("advisor", "declined") for kind in _OF_ANOTHER_MODEL),
+    )
+)
 """What some providers count and the catalogue does not."""
 
 

@@ -55,7 +55,7 @@ def test_every_real_answer_is_read_as_genai_prices_reads_it_and_to_its_end(
     assert beside == {
         *("cache_read_tokens", "cache_write_tokens", "output_reasoning_tokens", "web_searches"),
         *("input_image_tokens", "input_video_tokens", "output_image_tokens"),
-        *("advisor_input_tokens", "advisor_output_tokens"),
+        *("advisor_input_tokens", "advisor_output_tokens", "server_tool_calls"),
     }
 
 

@@ -96,7 +96,7 @@ def test_groqs_systems_tell_the_tools_they_ran() -> None:
 @pytest.mark.parametrize("name", ["server_tool_use", "server_tool_use_details"])
 @pytest.mark.parametrize("provider", ["openrouter", "anthropic", "acme"])
 def test_searches_that_usage_counts(name: str, provider: str) -> None:
-    told = {name: {"web_search_requests": 2, "tool_calls_requested": 5, "tool_calls_executed": 5}}
+    told = {name: {"web_search_requests": 2, "tool_calls_requested": 2, "tool_calls_executed": 2}}
     assert units(chat(**told), provider) == units(message(**told), provider) == {"web_searches": 2}
 
 
@@ -327,3 +327,40 @@ def test_counts_by_names_that_few_use() -> None:
     results = [{"generated_token_count": 20, "input_token_count": 10}]
     assert LLMResponse.from_provider({"model_id": "ibm/granite", "results": results}, "watsonx").model == "ibm/granite"
     assert units({"text": "x", "duration": 8.5, "x_groq": {"id": "r"}}, "groq") == {"audio_seconds": Decimal("8.5")}
+
+
+CODE = item("code_interpreter_call", container_id="c")
+IMAGE = {"tool_usage": {"image_gen": {"input_tokens": 5, "output_tokens": 6}}}
+MAPS = [{"groundingMetadata": {"groundingChunks": [{"maps": {"uri": "u"}}]}}]
+GEMINI = {"promptTokenCount": 100, "candidatesTokenCount": 50, "totalTokenCount": 500}
+ADVICE = [{"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 200}]
+ADVISED = {"input_tokens": 9, "output_tokens": 60, "iterations": ADVICE}
+ADVISED |= {"output_tokens_details": {"thinking_tokens": 90}}
+CLAUDE = {"id": "msg_1", "type": "message", "model": "claude-sonnet-5", "usage": ADVISED}
+USED = {"tool_calls_executed": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "provider", "unit"),
+    [
+        (responses(CODE, usage={"total_tokens": 9000}), "openai", "code_interpreter_sessions"),
+        (responses(usage={"total_tokens": 9000}, **IMAGE), "openai", "image_generation_input_tokens"),
+        ({"modelVersion": "gemini-2.5-flash", "candidates": MAPS, "usageMetadata": GEMINI}, "google", "maps_searches"),
+        (CLAUDE, None, "advisor_input_tokens"),
+        (chat(total_tokens=9000, server_tool_use_details=USED), "openrouter", "server_tool_calls"),
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_read_whatever_it_is_billed_by(
+    body: dict[str, Any], provider: str | None, unit: str
+) -> None:
+    response = LLMResponse.from_provider(body, provider)
+    assert response.usage.other_units[unit]
+    assert any("totals_disagree" in each for each in response.assumptions)
+    Usage(other_units=response.usage.other_units)  # as when it is replayed
+
+
+def test_what_openrouter_did_itself_besides_searching_is_counted() -> None:
+    used = {"tool_calls_executed": 3, "web_search_requests": 1}
+    assert units(chat(server_tool_use_details=used), "openrouter") == {"web_searches": 1, "server_tool_calls": 2}
+    message = {"message": {"annotations": [{"type": "file", "file": {}}, {"type": "url_citation"}]}}
+    assert units(chat() | {"choices": [message]}, "openrouter") == {"parsed_files": 1}

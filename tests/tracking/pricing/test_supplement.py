@@ -142,3 +142,19 @@ read = 2026-11-26
     path.with_name("azure.toml").write_text(price.replace("rates", 'when = { size = "large" }\nrates') * 2)
     with pytest.raises(LedgerError, match=r"number 1.*number 2"):
         facts_in(path.with_name("azure.toml"))
+
+
+@pytest.mark.parametrize(("month", "usd"), [(7, "8"), (9, "2.7"), (11, "5.4")])
+def test_a_model_that_is_sold_on_has_its_sellers_price_where_that_changed_since(month: int, usd: str) -> None:
+    """OpenAI's price fell in August; OpenRouter's list is of later: half of OpenAI's until October, then the same."""
+    at = datetime(2026, month, 17, 12, tzinfo=UTC)
+    cost = priced("openrouter", "openai/gpt-5.6-sol", at, Usage(input_tokens=100_000, output_tokens=250_000))
+    assert cost.usd == Decimal(usd)
+
+
+def test_a_model_that_only_its_seller_lists_has_the_sellers_price() -> None:
+    read = Usage(input_tokens=1_000_000, cache_read_tokens=1_000_000, output_tokens=0)
+    cost = priced("openrouter", "x-ai/grok-4", usage=read)
+    assert (cost.usd, cost.pricing_status) == (priced("x-ai", "grok-4", usage=read).usd, "priced")
+    assert priced("openrouter", "text-embedding-3-small", usage=Usage(input_tokens=1_000_000)).usd == Decimal("0.02")
+    assert priced("openrouter", "openai/gpt-oss-20b:free").usd == 0

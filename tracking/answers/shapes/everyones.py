@@ -15,6 +15,7 @@ TABLES = (
     *bedrock.TABLES,
     *cohere.TABLES,
     *xai.TABLES,
+    *openrouter.TABLES,
     *other_hosts.TABLES,
 )
 """Read of any provider's answer, beside what genai-prices has for the provider: the shape is the answer's own. Where

@@ -3,9 +3,12 @@
 Source: https://openrouter.ai/docs/use-cases/usage-accounting, https://openrouter.ai/docs/use-cases/byok.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
-from tracking.answers.fields import Fields, fields_of, inside
+from tracking.answers.fields import Fields, fields_of, inside, listed
+from tracking.answers.shapes.openai import CHAT, RESPONSES, hosted_tools
 from tracking.answers.shapes.tables import Marks
 from tracking.money import EXACT
 from tracking.usage import Quantity, as_quantity
@@ -43,3 +46,31 @@ def perplexitys_cost(answer: Fields) -> Quantity | None:
     told = inside(answer, "usage", "cost")
     told = inside(told, "total_cost") if fields_of(told) is not None else told
     return None if told is None else as_quantity("usage.cost", told)
+
+
+def own_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
+    """What OpenRouter did itself and bills apart without saying how much: files it parsed, tools besides the search.
+
+    Its advisor, say, is another model, whose tokens no count tells:
+    https://openrouter.ai/docs/guides/features/server-tools/advisor.
+    """
+    units: dict[str, Quantity] = {}
+    if details := fields_of(inside(answer, "usage", "server_tool_use_details")):
+        executed, searched = (details.get(name) or 0 for name in ("tool_calls_executed", "web_search_requests"))
+        if others := as_quantity("tool_calls_executed", executed) - as_quantity("web_search_requests", searched):
+            units["server_tool_calls"] = max(others, 0)
+    for choice in listed(answer.get("choices")):
+        for annotation in listed(inside(choice, "message", "annotations")):
+            if inside(annotation, "type") == "file":
+                units["parsed_files"] = units.get("parsed_files", 0) + 1
+    return units
+
+
+def tools_of_response(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
+    return {**hosted_tools(answer, model), **own_tools(answer, model)}
+
+
+TABLES = (
+    replace(CHAT, name="openrouter chat", only_of=frozenset({MARKS.provider}), more=own_tools),
+    replace(RESPONSES, name="openrouter responses", only_of=frozenset({MARKS.provider}), more=tools_of_response),
+)

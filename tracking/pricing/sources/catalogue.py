@@ -4,8 +4,8 @@ genai-prices is imported when a price is first needed, not with this module: it 
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import cast
@@ -14,8 +14,10 @@ from tracking.errors import UnknownModelError
 from tracking.pricing.price import Price
 from tracking.pricing.sources import price_map
 from tracking.pricing.sources.catalogued_model import CataloguedModel
-from tracking.pricing.sources.listing import SOURCE, CatalogueListing, Listing, source_version
+from tracking.pricing.sources.facts import Fact
+from tracking.pricing.sources.listing import SOURCE, CatalogueListing, ResoldListing, source_version
 from tracking.pricing.sources.model_names import names_of
+from tracking.pricing.sources.price_map import MapListing
 from tracking.pricing.sources.supplement_files import SOURCE as SUPPLEMENT
 from tracking.pricing.sources.supplement_files import facts_about, supplement_version
 from tracking.providers import find_provider, provider_named, provider_of_model, snapshot
@@ -89,18 +91,45 @@ def _look_up(provider: str, model: str) -> CataloguedModel | None:
     sold_by = find_provider(provider)
     seller = sold_by.id if sold_by else provider_named(provider)
     names = tuple(names_of(seller, model))
-    listing: Listing | None = None
+    listing: CatalogueListing | None = None
     if sold_by is not None:
         listed = (sold_by.find_model(name, all_providers=snapshot().providers) for name in names)
         if (found := next(filter(None, listed), None)) is not None:
             listing = CatalogueListing(sold_by, found)
     known = {name.lower() for name in names} | ({listing.llm.lower()} if listing else set[str]())
     facts = [fact for fact in facts_about(seller) if fact.is_about(known)]
+    bought = [fact for fact in facts if fact.kind == "resold"]
+    if bought and sold_by is not None and (sellers := _sellers_listing(bought[0], known)) is not None:
+        of_seller = (fact for fact in facts_about(bought[0].seller) if fact.is_about([sellers.llm.lower()]))
+        resold = ResoldListing(listing, sellers, _last_change(sold_by.id))
+        return CataloguedModel(seller, resold.llm if listing else names[-1].lower(), resold, [*facts, *of_seller])
+    mapped: MapListing | None = None
     if listing is None and not any(fact.kind == "price" for fact in facts):
-        listing = price_map.mapped_model(seller, model)
-        if listing is None:
+        mapped = price_map.mapped_model(seller, model)
+        if mapped is None:
             return None
-    return CataloguedModel(seller, listing.llm if listing else names[-1].lower(), listing, facts)
+    found_in = listing or mapped
+    return CataloguedModel(seller, found_in.llm if found_in else names[-1].lower(), found_in, facts)
+
+
+@lru_cache(maxsize=8)
+def _last_change(provider: str) -> date:
+    """The day of the newest price among a provider's models: until then at least the list was kept."""
+    sold_by = find_provider(provider)
+    days = (day for model in sold_by.models for day in CatalogueListing(sold_by, model).change_dates) if sold_by else ()
+    return max(days, default=date.max)
+
+
+def _sellers_listing(fact: Fact, known: Iterable[str]) -> CatalogueListing | None:
+    """A model in the list of whom it is bought from, by its names without whose it is; `None` where it is not there."""
+    bought_from = find_provider(fact.seller)
+    if bought_from is None:
+        return None
+    for name in sorted(known):
+        found = bought_from.find_model(name.rpartition("/")[2])
+        if found is not None:
+            return CatalogueListing(bought_from, found)
+    return None
 
 
 def _sellers() -> dict[str, str]:

@@ -123,6 +123,8 @@ class CataloguedModel:
             draft.doubt(instead.open)
         if later is not None:
             draft.assumed.append(assumption("rate_before_its_start", later.start.date().isoformat()))
+        if listed.is_sellers:
+            draft.facts += [fact for fact in facts if fact.kind == "resold"]
         for fact in facts:
             self._add(draft, fact)
         self._rates_without_terms(draft, facts, listed)
@@ -135,10 +137,11 @@ class CataloguedModel:
         return self._price_of(draft, listed)
 
     def _add(self, draft: _Draft, fact: Fact) -> None:
-        """What a fact says of units that have no rate of their own."""
+        """What a fact says of units that have no rate of their own, or one that is in doubt."""
+        if fact.kind == "rate":
+            draft.doubt(fact.open)
         if fact.kind == "rate" and (new := {name: fact.rates[name] for name in fact.rates.keys() - draft.rates.keys()}):
             draft.rates |= {name: new[name] for name in fact.rates if name in new}
-            draft.doubt(fact.open)
             draft.facts.append(fact)
         elif fact.kind == "share" and (whole := draft.rates.get("input_mtok")) is not None:
             if missing := fact.shares.keys() - draft.rates.keys():

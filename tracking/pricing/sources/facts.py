@@ -7,6 +7,7 @@ A fact is a table of `supplement/<provider>.toml`; each has its public source an
     [[rate]]     rates of units that the catalogue's price of a model lacks
     [[share]]    rates that a price lacks as a share of its rate of input
     [[factor]]   by what a term (batch, flex, priority, a region) multiplies the standard rates
+    [[resold]]   models that are sold on at the price of the `seller` they are bought from
     [[settled]]  units that are billed as the rest of their kind, or not at all: nothing is assumed there
 """
 
@@ -26,6 +27,7 @@ KINDS = {
     "price": frozenset({"rates", "peak", "when", "open"}),
     "rate": frozenset({"rates", "open"}),
     "share": frozenset({"shares"}),
+    "resold": frozenset({"seller"}),
     "factor": frozenset({"when", "factor", "units", "open"}),
     "settled": frozenset({"units"}),
 }
@@ -68,6 +70,7 @@ class Fact:
     """A term, and the values of it, or patterns of them, that the factor or the price is for."""
     factors: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """By unit; `*` stands for every other count of tokens."""
+    seller: str = ""
     units: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
     """Units whose rate nobody publishes, `*` for all: what stands here is taken, and that is said."""
@@ -156,6 +159,7 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
         read=read,
         why=table.get("why"),
         rates=rates,
+        seller=text_of(label, table, "seller") if kind == "resold" else "",
         shares=_shares(label, table["shares"]) if kind == "share" else {},
         peak=_peak(label, table["peak"]) if "peak" in table else None,
         when=_when(label, table["when"]) if "when" in table else ("", ()),

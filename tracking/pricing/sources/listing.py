@@ -1,7 +1,7 @@
 """What one source of prices lists for a model: its rates at an instant, and on which terms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -37,6 +37,8 @@ class Listed:
     of_terms: frozenset[str] = frozenset()
     """The rates that are there because of the terms."""
     assumed: Sequence[Assumption] = ()
+    is_sellers: bool = False
+    """Whether it is from the list of whom the model is bought from."""
 
 
 class Listing(Protocol):
@@ -121,6 +123,41 @@ class CatalogueListing:
         starts = [_start(conditional.constraint) for conditional in self._model.prices]
         later = [start for start in starts if start is not None and start > at.date()]
         return [assumption("rate_before_its_start", later[0].isoformat())] if len(later) == len(starts) else []
+
+
+class ResoldListing:
+    """A model that is sold on at the price of the seller it is bought from, by the lists of both.
+
+    The list of who sells it on knows its prices of late; the seller's knows when they changed. Where the seller's price
+    of an instant is not the one it had when the other list was last seen as it is, only the seller's can be right.
+    """
+
+    source = SOURCE
+
+    def __init__(self, own: CatalogueListing | None, sellers: CatalogueListing, last_seen: date) -> None:
+        """`last_seen` is the day until which the list of who sells it on was kept."""
+        self._own = own
+        self._sellers = sellers
+        self._last_seen = last_seen
+        self.version = sellers.version
+        self.llm = (own or sellers).llm
+        self.change_dates = sorted({*(own.change_dates if own else ()), *sellers.change_dates})
+        self.change_times = sorted({*(own.change_times if own else ()), *sellers.change_times})
+
+    def at(self, at: datetime, terms: Mapping[str, str]) -> Listed:
+        if self._own is not None and not self._was_another(self._own, at):
+            return self._own.at(at, terms)
+        return replace(self._sellers.at(at, terms), is_sellers=True)
+
+    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, Listed] | None:
+        return self._sellers.later(term, terms, at)
+
+    def _was_another(self, own: CatalogueListing, at: datetime) -> bool:
+        """Whether the seller changed its price between an instant and when our list's entry for it was last seen."""
+        until = next((day for day in own.change_dates if day > at.date()), self._last_seen)
+        changes = [day for day in self._sellers.change_dates if at.date() < day < until]
+        then = self._sellers.at(at, {}).rates
+        return any(self._sellers.at(datetime.combine(day, at.timetz()), {}).rates != then for day in changes)
 
 
 def _start(constraint: object) -> date | None:
