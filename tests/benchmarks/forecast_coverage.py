@@ -8,6 +8,7 @@ with the first margin alone, neither wider nor drawn to what was missed before.
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -21,16 +22,16 @@ HORIZONS = (1, 2, 3, 5, 7, 10, 14, 17, 21, 24, 28, 31)
 SMALLEST_SPREAD = 0.001
 
 
-def compiled() -> dict[str, str]:
+def compiled(models: Sequence[str]) -> dict[str, str]:
     """The models' own SQL."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         home.open()
-        done = run_command(home, ["compile", "--select", *MODELS])
+        done = run_command(home, ["compile", "--select", *models])
         if done.returncode:
             raise SystemExit(done.stdout)
         root = home.dbt / "target" / "compiled" / "llm_costs"
-        paths = {name: next(PROJECT.rglob(f"{name}.sql")).relative_to(PROJECT) for name in MODELS}
+        paths = {name: next((PROJECT / "models").rglob(f"{name}.sql")).relative_to(PROJECT) for name in models}
         return {name: (root / path).read_text("utf-8") for name, path in paths.items()}
 
 
@@ -60,7 +61,7 @@ def read_series(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
 
 def measure(files: list[Path]) -> list[tuple[int, int, float, float]]:
     """Of each number of days ahead: evenings, and the parts of them on which both intervals held."""
-    queries = compiled()
+    queries = compiled(MODELS)
     modelled_alone = queries["int_forecast_margins"].removesuffix("select * from margins") + (
         "select entry_number, cutoff_date, days_ahead, margin_usd from modelled"
     )

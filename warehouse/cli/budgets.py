@@ -51,7 +51,7 @@ def budget(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def _say_budgets(rows: Sequence[Row]) -> None:
-    table = Table(title=f"Budgets at the end of {rows[0]['status_date']}", title_justify="left", title_style="bold")
+    table = Table(title=_title(rows[0]), title_justify="left", title_style="bold")
     for name, side in (
         ("budget", "left"),
         ("period", "left"),
@@ -70,6 +70,14 @@ def _say_budgets(rows: Sequence[Row]) -> None:
     show_table(table)
     for note in _notes(rows):
         say(note)
+
+
+def _title(row: Row) -> str:
+    """At whose end they stand; of a day that is not over that it is not."""
+    status_date: date = row["status_date"]
+    if row["last_whole_date"] < status_date:
+        return f"Budgets in the course of {status_date}, which is not over"
+    return f"Budgets at the end of {status_date}"
 
 
 def _cells(row: Row) -> list[Text]:
@@ -109,8 +117,10 @@ def _bar(share: float | None, status: str) -> Text:
     return bar.append(f" {share:>4.0%}")
 
 
-def _usd(amount: Decimal | float, row: Row) -> str:
+def _usd(amount: Decimal | float | None, row: Row) -> str:
     """To the cent, and finer where the budget is small. `--json` has every digit."""
+    if amount is None:
+        return "–"
     return f"{amount:,.2f}" if row["limit_usd"] >= 10 else f"{amount:,.4f}"
 
 

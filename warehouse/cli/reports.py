@@ -52,6 +52,17 @@ IN_TIME = {Cut.WEEKS, Cut.MONTHS}
 """Cuts whose rows follow each other: the latest first. Of days, the dearest are what one looks for."""
 
 
+UNFINISHED = {
+    cut: f"select distinct {names} from dim_date where not is_whole_{period} order by 1"
+    for cut, names, period in (
+        (Cut.DAYS, "reporting_date", "day"),
+        (Cut.WEEKS, "reporting_week", "week"),
+        (Cut.MONTHS, "reporting_month", "month"),
+    )
+}
+"""Which periods are not over: they cost less than they will."""
+
+
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: llm-cost top users --limit 5 --as-of 2026-10-01")(top)
     app.command(epilog="Example: llm-cost sql 'select * from cost_per_day' --csv days.csv")(sql)
@@ -80,10 +91,14 @@ def top(
     query = f"select {names}, {TOTALS} from {relation} order by {order} limit {limit}"
     with open_warehouse(target) as connection:
         answer = ask(connection, query)
+        unfinished = ask(connection, UNFINISHED[cut]).rows if cut in UNFINISHED and as_of is None else []
     columns, rows = answer.columns, answer.rows
     if not as_json:
         columns, rows = _without_missing_names(columns, rows)
     _say(columns, rows, as_json=as_json)
+    listed = [start for (start,) in unfinished if any(start in row for row in rows)]
+    if listed and not as_json:
+        say(f"Not over yet: the {cut.removesuffix('s')} of {', '.join(map(str, listed))}.")
 
 
 def _without_missing_names(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:

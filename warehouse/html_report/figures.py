@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from tracking.errors import ArgumentError, LedgerError
+from warehouse.html_report.period import MOST_COLUMNS, Period
 from warehouse.published.coverage import Books, Refused, books_of, refused_by_reason
 from warehouse.published.proof import CutProof, prove
 
@@ -15,8 +16,6 @@ Row = dict[str, Any]
 
 LISTED = 12
 """Rows of a cut; the rest is one row more, so that each cut sums to the total."""
-MOST_COLUMNS = 100
-"""Of the chart: beyond so many days it shows weeks, then months, and beyond as many years only those with calls."""
 EARLIEST = date(2000, 1, 1)
 """Earlier days are of clocks that were never set: they are shown where they are asked for."""
 
@@ -30,6 +29,8 @@ MEASURES = """
 IN_PERIOD = "reporting_date between $first and $last"
 
 TOTAL = f"select {MEASURES} from cost_per_day where {IN_PERIOD}"
+
+LAST_WHOLE = f"select max(reporting_date) as last from dim_date where is_whole_day and {IN_PERIOD}"
 
 USERS = f"select count(distinct (user_id, tenant)) as users from cost_per_user_day where {IN_PERIOD}"
 
@@ -53,32 +54,6 @@ RANKED = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
-    """Days of the reporting time zone, both included."""
-
-    first: date
-    last: date
-
-    @property
-    def days(self) -> int:
-        return (self.last - self.first).days + 1
-
-    @property
-    def step(self) -> str:
-        """What a column of the chart stands for, so that there are not too many."""
-        if self.days <= MOST_COLUMNS:
-            return "day"
-        return "week" if self.days <= 7 * MOST_COLUMNS else "month"
-
-    @property
-    def before(self) -> "Period | None":
-        """As many days, right before these; `None` where the calendar does not reach back so far."""
-        if self.first.toordinal() <= self.days:
-            return None
-        return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
-
-
-@dataclass(frozen=True, slots=True)
 class Cut:
     """The period's cost by one thing: the dearest `rows`, and what all the `others` (so many `things`) sum to."""
 
@@ -94,6 +69,9 @@ class Figures:
 
     period: Period
     total: Row
+    whole: Period | None
+    """The days of it that are over: only they are compared with as many before."""
+    whole_total: Row | None
     before: Row | None
     users: int
     course: list[Row]
@@ -236,10 +214,19 @@ def read_figures(
     total = reader.one(TOTAL)
     if not total["requests"]:
         raise LedgerError(f"no call was recorded from {period.first} to {period.last}")
-    before = None if period.before is None else _Reader(connection, period.before, today).one(TOTAL)
+    last_whole = reader.one(LAST_WHOLE)["last"]
+    whole = (
+        None if last_whole is None else Period(period.first, period.last if last_whole >= period.last else last_whole)
+    )
+    whole_total, before = (
+        None if days is None else _Reader(connection, days, today).one(TOTAL)
+        for days in (whole, whole and whole.before)
+    )
     return Figures(
         period=period,
         total=total,
+        whole=whole,
+        whole_total=whole_total,
         before=before if before is not None and before["requests"] else None,
         users=reader.one(USERS)["users"],
         course=_without_gaps(reader.rows(COURSE.format(step=period.step)), period.step),

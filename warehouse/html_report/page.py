@@ -57,7 +57,9 @@ def rendered(figures: Figures, timezone: str) -> str:
         timezone=timezone,
         chart=chart,
         share_of_total=partial(_share, figures.total),
-        change=None if figures.before is None else _change(figures.before, figures.total),
+        change=None
+        if figures.before is None or figures.whole_total is None
+        else _change(figures.before, figures.whole_total),
         style=files(__package__ or "").joinpath("page.css").read_text("utf-8"),
         holds=all(proof.holds for proof in figures.proofs),
     )

@@ -141,6 +141,12 @@ def test_budgets_stand_as_at_the_last_day_that_has_come(home: Home) -> None:
     ]
 
 
+def test_a_list_of_periods_says_which_are_not_over(home: Home) -> None:
+    told = "Not over yet: the month of 2026-11-01, 2027-03-01, 9999-12-01."
+    assert told in " ".join(llm_cost("top", "months", "--home", home.root).stdout.split())
+    assert "Not over yet" not in llm_cost("top", "months", "--home", home.root, "--json").stdout
+
+
 def test_calls_of_the_future_are_an_alert_and_a_check_in_dagster(home: Home) -> None:
     [told] = [breach for breach in find_breaches(home) if breach.kind.value == "clock"]
     assert told.title == "calls are dated 2 dates from 2027-03-01 to 9999-12-31, which is later than today"

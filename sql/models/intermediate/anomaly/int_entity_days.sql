@@ -16,10 +16,7 @@ cells as (
 aggregated as (
 
     select
-        entity_type,
-        entity_id,
-        entity_tenant,
-        entity_provider,
+        {{ entity_columns() }},
         reporting_date,
         {{ iso_weekday('reporting_date') }} as iso_weekday,
         {{ sum_count('requests') }} as requests,
@@ -47,15 +44,18 @@ with_medians as (
         case
             when count(*) over same_weekdays >= 4 then {{ median_of('log_cost') }} over same_weekdays
         end as weekday_median,
-        case when count(*) over own_days >= 8 then {{ median_of('log_cost') }} over own_days end as own_median
+        case when count(*) over own_days >= 8 then {{ median_of('log_cost') }} over own_days end as own_median,
+        -- For who comes seldom: four days tell little of what is usual, and enough of what is twice their dearest.
+        case when count(*) over own_days >= 4 then max(cost_usd) over own_days end as dearest_usd,
+        case when count(*) over own_days >= 4 then log_cost - {{ median_of('log_cost') }} over own_days end as own_miss
     from logged
     window
         same_weekdays as (
-            partition by entity_type, entity_id, entity_tenant, entity_provider, iso_weekday
+            partition by {{ entity_columns() }}, iso_weekday
             order by reporting_date asc rows between 8 preceding and 1 preceding
         ),
         own_days as (
-            partition by entity_type, entity_id, entity_tenant, entity_provider
+            partition by {{ entity_columns() }}
             order by reporting_date asc rows between 28 preceding and 1 preceding
         )
 
@@ -79,7 +79,7 @@ with_own_spread as (
             as own_spread
     from with_misses
     window own_days as (
-        partition by entity_type, entity_id, entity_tenant, entity_provider
+        partition by {{ entity_columns() }}
         order by reporting_date asc rows between 28 preceding and 1 preceding
     )
 
@@ -148,16 +148,17 @@ with_basis as (
 judged as (
 
     select
-        entity_type,
-        entity_id,
-        entity_tenant,
-        entity_provider,
+        {{ entity_columns() }},
         reporting_date,
+        {{ is_whole('reporting_date') }} as is_whole_day,
         requests,
         cost_usd,
         basis,
         case when basis = 'peers' then log_cost - peer_median when basis is not null then miss end as miss,
-        case when basis is not null then greatest(coalesce(own_spread, peer_spread), {{ least_spread }}) end as spread
+        case when basis is not null then greatest(coalesce(own_spread, peer_spread), {{ least_spread }}) end as spread,
+        dearest_usd,
+        own_miss,
+        case when own_miss is not null then greatest(coalesce(own_spread, 0), {{ least_spread }}) end as own_spread
     from with_basis
 
 )

@@ -72,7 +72,8 @@ dense as (
         coalesce(spending.unpriced_requests, 0) as unpriced_requests,
         cast(coalesce(spending.spent_usd, 0) as decimal(38, 12)) as spent_usd,
         case
-            when dates.reporting_date >= first_days.first_spent_on then cast(coalesce(spending.spent_usd, 0) as double)
+            when dates.reporting_date >= first_days.first_spent_on and {{ is_whole('dates.reporting_date') }}
+                then cast(coalesce(spending.spent_usd, 0) as double)
         end as known_usd
     from dates
     left join spending
@@ -141,13 +142,23 @@ in_periods as (
 
 ),
 
+dated as (
+
+    select
+        *,
+        max(reporting_date) over () as status_date
+    from in_periods
+
+),
+
 selected as (
 
     select
         entry_number,
         budget_name,
         reporting_date,
-        max(reporting_date) over () as status_date,
+        status_date,
+        {{ last_whole_date('status_date') }} as last_whole_date,
         period_start,
         {{ date_after('next_period_start', -1, 'day') }} as period_end,
         -- Whether the entry is in force for the period, and the day is in it.
@@ -164,7 +175,7 @@ selected as (
         drift_usd,
         weeks,
         known_days
-    from in_periods
+    from dated
 
 )
 

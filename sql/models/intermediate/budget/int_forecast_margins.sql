@@ -22,7 +22,7 @@ periods as (
         period_start,
         period_end
     from days
-    where is_counted and period_end <= status_date
+    where is_counted and period_end <= last_whole_date
 
 ),
 
@@ -42,12 +42,16 @@ asked as (
             and days.reporting_date < periods.period_end
     union all
     select
-        entry_number,
-        reporting_date as cutoff_date,
-        day_number,
-        {{ integers('1', days_between('status_date', 'period_end'), 'days_ahead') }}
-    from days
-    where is_counted and reporting_date = status_date
+        last_days.entry_number,
+        last_days.reporting_date as cutoff_date,
+        last_days.day_number,
+        {{ integers('1', days_between('last_days.reporting_date', 'current_days.period_end'), 'days_ahead') }}
+    from days as last_days
+    inner join days as current_days
+        on
+            last_days.entry_number = current_days.entry_number
+            and last_days.status_date = current_days.reporting_date
+    where last_days.reporting_date = last_days.last_whole_date and current_days.is_counted
 
 ),
 

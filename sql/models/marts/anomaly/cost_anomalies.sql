@@ -4,6 +4,8 @@
 {% set least_score = 4.5 %}
 {% set least_score_of_any_day = 6 %}
 {% set least_share = 0.001 %}
+-- So many times what the dearest of the last 28 own days cost is unusual for anyone who came on four of them.
+{% set least_of_dearest = 2 %}
 
 with
 
@@ -31,6 +33,7 @@ ledger_days as (
         reporting_date,
         {{ sum_usd('cost_usd') }} as cost_usd
     from daily
+    where {{ is_whole('reporting_date') }}
     group by reporting_date
 
 ),
@@ -42,21 +45,51 @@ materiality as (
 
 ),
 
+-- By how many spreads a day is far from what is usual, or else by how much it is above all that were before.
+measured as (
+
+    select
+        *,
+        coalesce(
+            case
+                when basis = 'same_weekday' then abs(miss) >= {{ least_score }} * spread
+                else miss >= {{ least_score_of_any_day }} * spread
+            end,
+            false
+        ) as is_far_from_usual,
+        coalesce(cost_usd >= {{ least_of_dearest }} * dearest_usd, false) as is_far_above_dearest
+    from entity_days
+
+),
+
+unusual as (
+
+    select
+        {{ entity_columns() }},
+        reporting_date,
+        is_whole_day,
+        requests,
+        cost_usd,
+        case when is_far_from_usual then basis else 'dearest_day' end as basis,
+        case when is_far_from_usual then miss else own_miss end as miss,
+        case when is_far_from_usual then spread else own_spread end as spread
+    from measured
+    where is_far_from_usual or is_far_above_dearest
+
+),
+
 flagged as (
 
     select
-        entity_days.*,
-        entity_days.miss / entity_days.spread as score,
-        cast(entity_days.cost_usd as double) / exp(entity_days.miss) as expected_usd
-    from entity_days
+        unusual.*,
+        unusual.miss / unusual.spread as score,
+        cast(unusual.cost_usd as double) / exp(unusual.miss) as expected_usd
+    from unusual
     cross join materiality
     where
-        case
-            when entity_days.basis = 'same_weekday'
-                then abs(entity_days.miss) >= {{ least_score }} * entity_days.spread
-            else entity_days.miss >= {{ least_score_of_any_day }} * entity_days.spread
-        end
-        and abs(cast(entity_days.cost_usd as double) - cast(entity_days.cost_usd as double) / exp(entity_days.miss))
+        -- What is too much already stays too much; what is little so far is not yet little.
+        (unusual.miss > 0 or unusual.is_whole_day)
+        and abs(cast(unusual.cost_usd as double) - cast(unusual.cost_usd as double) / exp(unusual.miss))
         >= materiality.least_usd
 
 ),
@@ -69,10 +102,7 @@ compared as (
         earlier.reporting_date as compared_with,
         row_number() over (
             partition by
-                flagged.entity_type,
-                flagged.entity_id,
-                flagged.entity_tenant,
-                flagged.entity_provider,
+                {{ entity_columns('flagged') }},
                 flagged.reporting_date
             order by
                 abs(cast(earlier.cost_usd as double) - flagged.expected_usd) asc,
@@ -97,10 +127,7 @@ paired_cells as (
 
     {% for is_then, date in {'false': 'reporting_date', 'true': 'compared_with'}.items() %}
     select
-        anomalies.entity_type,
-        anomalies.entity_id,
-        anomalies.entity_tenant,
-        anomalies.entity_provider,
+        {{ entity_columns('anomalies') }},
         anomalies.reporting_date,
         cells.provider,
         cells.llm,
@@ -123,10 +150,7 @@ paired_cells as (
 cell_changes as (
 
     select
-        entity_type,
-        entity_id,
-        entity_tenant,
-        entity_provider,
+        {{ entity_columns() }},
         reporting_date,
         provider,
         llm,
@@ -147,7 +171,7 @@ with_totals as (
         sum(tokens) over of_the_day as all_tokens,
         sum(previous_tokens) over of_the_day as all_previous_tokens
     from cell_changes
-    window of_the_day as (partition by entity_type, entity_id, entity_tenant, entity_provider, reporting_date)
+    window of_the_day as (partition by {{ entity_columns() }}, reporting_date)
 
 ),
 
@@ -164,10 +188,7 @@ with_effects as (
 effects as (
 
     select
-        entity_type,
-        entity_id,
-        entity_tenant,
-        entity_provider,
+        {{ entity_columns() }},
         reporting_date,
         {{ sum_usd('previous_cost_usd') }} as compared_cost_usd,
         {{ sum_usd('volume_usd') }} as volume_usd,
@@ -186,6 +207,7 @@ explained as (
         anomalies.entity_id,
         anomalies.entity_tenant as tenant,
         anomalies.entity_provider as provider,
+        anomalies.is_whole_day,
         anomalies.requests,
         anomalies.cost_usd,
         anomalies.expected_usd,

@@ -15,7 +15,7 @@ margins as (
 closed_days as (
 
     select * from days
-    where is_counted and period_end <= status_date
+    where is_counted and period_end <= last_whole_date
 
 ),
 

@@ -57,7 +57,10 @@ named as (
     select
         *,
         {{ weekday_name('iso_weekday') }} as weekday_name,
-        iso_weekday > 5 as is_weekend
+        iso_weekday > 5 as is_weekend,
+        {{ is_whole('reporting_date') }} as is_whole_day,
+        {{ is_whole(date_after('reporting_week', 6, 'day')) }} as is_whole_week,
+        {{ is_whole(date_after(date_after('reporting_month', 1, 'month'), -1, 'day')) }} as is_whole_month
     from described
 
 )
