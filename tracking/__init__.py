@@ -2,6 +2,7 @@
 
 from tracking.answers.response import LLMResponse
 from tracking.answers.watched_stream import WatchedStream, watch_stream
+from tracking.attributed import attributed
 from tracking.attribution import attribution
 from tracking.capture.watch import unwatch
 from tracking.errors import (
@@ -42,11 +43,13 @@ __all__ = [
     "Usage",
     "UsageError",
     "WatchedStream",
+    "attributed",
     "attribution",
     "default_tracker",
     "record",
     "unwatch",
     "watch",
+    "watch_everything",
     "watch_stream",
 ]
 
@@ -56,3 +59,6 @@ record = CostTracker.record
 
 watch = CostTracker.watch
 """`watch()` of the process-wide default tracker."""
+
+watch_everything = CostTracker.watch_everything
+"""`watch_everything()` of the process-wide default tracker."""

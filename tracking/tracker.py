@@ -16,6 +16,7 @@ from tracking.calls.many import ManyCalls
 from tracking.calls.process_wide import on_class_too
 from tracking.calls.refused import RefusedCalls
 from tracking.calls.tracked import TrackedCall
+from tracking.capture.everything import Watching
 from tracking.capture.recorder import Recorder
 from tracking.capture.watch import Client, watch
 from tracking.errors import ArgumentError, LedgerError, UnknownModelError
@@ -180,6 +181,11 @@ class CostTracker:
             ArgumentError: no client of a known kind.
         """
         return watch(client, self.captured, provider)
+
+    @on_class_too(default_tracker)
+    def watch_everything(self) -> Watching:
+        """Watch every client made from now on, of packages imported now or later, until the handle's `undo()`."""
+        return Watching(self.captured)
 
     def record_many(self, calls: Iterable[Mapping[str, Any]]) -> list[LLMUsageRecord]:
         """Append the rows of many calls, each a mapping of `record()`'s arguments, in one write for every 8 MiB.

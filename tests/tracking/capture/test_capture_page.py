@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captured_answers import GEMINI, MESSAGE_EVENTS, RESPONSE, chat, sse
+from captured_answers import EMBEDDINGS, GEMINI, MESSAGE_EVENTS, RESPONSE, chat, sse
 from provider_server import ProviderServer, json_answer
 
 import tracking
@@ -26,6 +26,7 @@ def provider_of_page(provider: ProviderServer, home: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     provider.on("/v1/chat/completions", json_answer(chat()))
+    provider.on("/v1/embeddings", json_answer(EMBEDDINGS))
     provider.on("/v1/responses", json_answer(RESPONSE))
     monkeypatch.setenv("GOOGLE_API_KEY", "k")
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", provider.url)
@@ -41,6 +42,7 @@ def test_every_example_is_short_and_records_what_it_says(
     for example in EXAMPLES:
         assert len(example.strip().splitlines()) <= 5
         exec(compile(example, "docs/capture.md", "exec"), namespace)
+    namespace["write_rubric"](("Assignment", 43), "teacher-2")
     tracking.default_tracker().close()
     rows = [(row["provider"], row["model"], row["user_id"], row["status"]) for row in journal_records(home)]
     assert rows == [
@@ -48,6 +50,8 @@ def test_every_example_is_short_and_records_what_it_says(
         ("openai", "gpt-5-mini-2025-08-07", "teacher-1", "ok"),
         ("anthropic", "claude-sonnet-5", "unattributed", "ok"),
         ("google", "gemini-2.5-flash", "unattributed", "ok"),
+        ("openai", "text-embedding-3-small", "unattributed", "ok"),
+        ("openai", "gpt-5-mini-2025-08-07", "teacher-2", "ok"),
     ]
     assert capsys.readouterr().out == "Four criteria for essays\n"
 
