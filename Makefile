@@ -7,11 +7,14 @@ UI_HOME ?= llm-cost-demo
 DEV_HOME := llm-cost-dev
 GROUPS ?=
 T ?=
+SMOKE := tests/test_house.py tests/test_readme.py::test_files_linked_to_exist tests/tracking/rows tests/tracking/test_tracked_call.py \
+	tests/warehouse/sealing/test_waiting.py tests/warehouse/cli/test_price_commands.py \
+	tests/warehouse/building/test_building_alone.py::test_an_empty_ledger_builds
 ARGS ?= build
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks demo test dbt slow faults fuzz check bench ui lock wheel clean
+.PHONY: help setup hooks demo test smoke dbt slow faults fuzz check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -35,6 +38,9 @@ demo: $(INSTALLED) ## Play a month of a teaching platform, build the reports, pr
 
 test: $(INSTALLED) ## Run the tests, all but the slow ones (T=tests/sql/test_dbt_project.py for some)
 	@$(BIN)/pytest $(if $(T),,--numprocesses 2 --dist loadfile) -m "not slow" $(T)
+
+smoke: $(INSTALLED) ## The record path, a seal, a build and its proof, the command line, the house, links: in a minute
+	@$(BIN)/pytest -m "not slow" --quiet $(SMOKE)
 
 dbt: $(DEV_HOME)/.prepared ## Run dbt on a small ledger (ARGS="test -s cost_anomalies"); by hand in sql/ afterwards
 	@cd sql && ../$(BIN)/dbt --warn-error $(ARGS)

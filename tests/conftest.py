@@ -4,14 +4,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dbt_server
 import pytest
 
 import tracking
 from tracking import CostTracker, LLMUsageRecord
 from tracking.journal.writer import decode_line
+from warehouse.building.dbt import dbt_command as DBT_COMMAND
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -27,6 +30,28 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One server of dbt for the session, whichever of its workers asks."""
+    if not hasattr(config, "workerinput"):
+        stack = ExitStack()
+        os.environ[dbt_server.ADDRESS] = stack.enter_context(dbt_server.listening())
+        config.add_cleanup(stack.close)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_server() -> Iterator[None]:
+    """Builds run dbt as forks of one process that has imported it and read the project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warehouse.building.dbt.dbt_command", dbt_server.command)
+        yield
+
+
+@pytest.fixture
+def dbt_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user's build runs it: imported, and the project parsed, anew."""
+    monkeypatch.setattr("warehouse.building.dbt.dbt_command", DBT_COMMAND)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import dbt_server
 import pytest
 
 from dagster_project.definitions import definitions
@@ -36,6 +37,13 @@ def record_calls(home: Home, calls: int) -> None:
             occurred_at=NOON + timedelta(days=number // 3),
         )
     tracker.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_server_of_runs() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dagster_project.defs.models.dbt_command", dbt_server.command)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,21 @@
 """What the warehouse's tests share: recording calls, and reading a ledger back without taking the manifest's word."""
 
 import fcntl
+import io
 import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
@@ -20,6 +23,7 @@ from warehouse.building.build import prepare
 from warehouse.building.dbt import dbt_arguments, run_command
 from warehouse.building.publish import publish
 from warehouse.building.tested import noting_tests
+from warehouse.cli import run
 from warehouse.ledger.manifest import Segment
 from warehouse.locks import building
 from warehouse.sealing.seal import seal
@@ -168,7 +172,34 @@ def publish_untested(home: Home) -> None:
 
 
 def llm_cost(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, piped."""
+    """The command line in this process, piped: one of its own imports for a second or two."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["llm-cost", *map(str, arguments)])
+        patch.setattr(sys, "stdin", io.StringIO())
+        for name, value in ({"COLUMNS": "40"} | variables).items():
+            patch.setenv(name, value)
+        if cwd is not None:
+            patch.chdir(cwd)
+        code = _exit_code()
+    out.seek(0)
+    err.seek(0)
+    return subprocess.CompletedProcess(sys.argv, code, out.read(), err.read())
+
+
+def _exit_code() -> int:
+    try:
+        run()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def llm_cost_process(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, where its start, its environment or its end is what is tested."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "warehouse", *map(str, arguments)],
         capture_output=True,

@@ -43,6 +43,7 @@ def test_nothing_published_yet_is_said_with_what_to_run(home: Path) -> None:
         pass
 
 
+@pytest.mark.usefixtures("dbt_in_a_process_of_its_own")
 def test_a_home_may_be_called_anything_and_stand_beside_a_folder_named_dbt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import typer
-from ledgers import NOON, body, llm_cost, record, visible
+from ledgers import NOON, body, llm_cost_process, record, visible
 from typer.testing import CliRunner
 
 from tracking import CostTracker
@@ -77,7 +77,7 @@ class Place:
         if "--home" not in arguments:
             arguments += ["--home", str(self.home.root)]
         if command == "ui":  # it becomes another program
-            done = llm_cost(command, *arguments)
+            done = llm_cost_process(command, *arguments)
             return done.returncode, self._comparable(done.stdout)
         done = CliRunner().invoke(app, [command, *arguments])
         assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)

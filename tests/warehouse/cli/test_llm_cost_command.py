@@ -1,4 +1,4 @@
-"""The command line `llm-cost`, each command in a process of its own: what it prints, where, and its exit code."""
+"""The command line `llm-cost`: what it prints, where, and its exit code."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import typer
-from ledgers import body, journals, llm_cost, record, visible
+from ledgers import body, journals, llm_cost, llm_cost_process, record, visible
 
 import warehouse
 from tracking import CostTracker, LLMUsageRecord
@@ -249,7 +249,7 @@ def test_sql_prints_every_value_as_json_that_parses(home: Path, records: list[LL
 
 def test_sql_sees_the_published_tables_and_instants_in_utc(home: Path, records: list[LLMUsageRecord]) -> None:
     rows = as_json(
-        llm_cost(
+        llm_cost_process(
             "sql", "select record_id, occurred_at, cost_usd from fct_usage", "--home", home, "--json", TZ="Asia/Tokyo"
         )
     )

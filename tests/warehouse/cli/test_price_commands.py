@@ -1,12 +1,11 @@
 """`llm-cost price` and `llm-cost reprice`, as a person calls them."""
 
 import json
-import os
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
+import ledgers
 import pytest
 from ledgers import body, record
 
@@ -22,9 +21,7 @@ openai gpt-5-mini at 2026-05-01 00:00:00 UTC
 
 
 def llm_cost(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "warehouse", *map(str, arguments)]
-    environment = os.environ | {"LLM_COST_HOME": str(home)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return ledgers.llm_cost(*arguments, LLM_COST_HOME=str(home), COLUMNS="80")
 
 
 def test_price_prints_the_receipt(home: Path) -> None:

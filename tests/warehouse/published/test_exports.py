@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from ledgers import llm_cost
+from ledgers import llm_cost, llm_cost_process
 from typer.testing import CliRunner
 
 from tracking import ArgumentError, LedgerError
@@ -36,7 +36,7 @@ def published(home: Path) -> Home:
 
 def test_csv_keeps_every_digit_and_instants_in_utc(published: Home, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    done = llm_cost("sql", QUERY, "--csv", path, "--home", published.root, TZ="Asia/Tokyo")
+    done = llm_cost_process("sql", QUERY, "--csv", path, "--home", published.root, TZ="Asia/Tokyo")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"Wrote 1 row to {path}\n", "")
     (row,) = csv.DictReader(path.open(encoding="utf-8", newline=""))
     assert row == {
