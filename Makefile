@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DEMO_INSTALLED := $(if $(wildcard $(INSTALLED)),$(INSTALLED),.venv-demo/.installed)
 FUZZER := .venv/.fuzzer
 UI_HOME ?= llm-cost-demo
 DEV_HOME := llm-cost-dev
@@ -33,8 +34,20 @@ $(INSTALLED): pyproject.toml requirements/dev.txt requirements/uv.txt
 hooks: $(INSTALLED) ## Have git check changed files before each commit
 	@$(BIN)/pre-commit install
 
-demo: $(INSTALLED) ## Play a month of a teaching platform, build the reports, prove them
-	@$(BIN)/llm-cost demo
+demo: $(DEMO_INSTALLED) ## Play a month of a teaching platform, build the reports, prove them
+	@$(dir $(DEMO_INSTALLED))bin/llm-cost demo
+
+# Where there is no .venv, the demo takes the packages of the warehouse alone; what it runs lies here.
+.venv-demo/.installed: requirements/warehouse.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "python >= 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.11" >&2; exit 2; }
+	@test -x .venv-demo/bin/python || $(PYTHON) -m venv --without-pip .venv-demo
+	@$(PYTHON) -m pip --python .venv-demo/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@.venv-demo/bin/uv pip sync --quiet --python .venv-demo/bin/python --require-hashes requirements/warehouse.txt requirements/uv.txt
+	@echo '$(CURDIR)' > "$$(.venv-demo/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
+	@printf '#!%s\nfrom warehouse.__main__ import main\n\nmain()\n' '$(CURDIR)/.venv-demo/bin/python' > .venv-demo/bin/llm-cost
+	@chmod +x .venv-demo/bin/llm-cost
+	@touch $@
 
 test: $(INSTALLED) ## Run the tests, all but the slow ones (T=tests/sql/test_dbt_project.py for some)
 	@$(BIN)/pytest $(if $(T),,--numprocesses 2 --dist loadfile) -m "not slow" $(T)
@@ -80,6 +93,10 @@ ui: $(INSTALLED) ## Open Dagster on the demo's home (UI_HOME=… for another)
 lock: $(INSTALLED) ## Resolve the pinned, hashed requirements anew
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --extra dev pyproject.toml --output-file requirements/dev.txt
+	@grep '==' requirements/dev.txt | sed 's/ \\$$//' > requirements/.versions.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --extra warehouse --constraint requirements/.versions.txt pyproject.toml \
+		--output-file requirements/warehouse.txt; status=$$?; rm requirements/.versions.txt; exit $$status
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate requirements/uv.in --output-file requirements/uv.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
@@ -89,4 +106,4 @@ wheel: $(INSTALLED) ## Build the wheel into dist/
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
 
 clean: ## Remove what make made, its homes too
-	@rm -rf .venv dist build llm-cost-demo $(DEV_HOME) sql/target sql/logs .pytest_cache .ruff_cache .hypothesis .fuzz
+	@rm -rf .venv .venv-demo dist build llm-cost-demo llm-cost-demo.html $(DEV_HOME) sql/target sql/logs .pytest_cache .ruff_cache .hypothesis .fuzz

@@ -39,7 +39,6 @@ UNPRICED_NOTE = (
 NEXT = (
     "top assignments",
     "budget",
-    "report",
     "sql \"select llm, count(*), sum(cost_usd) from fct_usage where status = 'partial' group by llm\"",
     "ui",
 )
@@ -56,6 +55,7 @@ def demo(
     """Play a month of a teaching platform through the tracker, build the reports, and prove them.
 
     Plays into ./llm-cost-demo, never into a home that holds a ledger of your own. Playing again adds nothing.
+    Beside the home it writes its page, ./llm-cost-demo.html.
     """
     target = Home(home if home is not None else DEMO_HOME)
     _claim(target)
@@ -79,7 +79,12 @@ def demo(
     if in_ledger < recorded:
         complain(f"the ledger holds {in_ledger:,} requests of {recorded:,} recorded")
         sys.exit(1)
+    from warehouse.html_report import write_report
+
+    page = target.root.with_name(f"{target.root.name}.html")
+    write_report(target, page)
     say(UNPRICED_NOTE)
+    say(f"The same as a page: {_from_here(page)}")
     say("What to open next:")
     for arguments in NEXT:
         say(f"  {command_name()} {arguments} --home {_from_here(target.root)}")

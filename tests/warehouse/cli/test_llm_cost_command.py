@@ -296,6 +296,8 @@ def test_the_demo_plays_builds_and_proves_and_again_adds_nothing(tmp_path: Path)
     assert "Recorded 400 calls" in played.stdout
     assert "DIFFERENT" not in played.stdout
     assert played.stdout.count("equal") >= 5
+    assert "The same as a page: demo.html" in played.stdout
+    assert (tmp_path / "demo.html").read_text("utf-8").lower().lstrip().startswith("<!doctype html>")
     rows = visible(tmp_path / "demo")
     assert sum(row["charge_class"] == "usage" for row in rows) <= 400
     total = sum(row["cost_usd"] for row in rows if row["cost_usd"] is not None)
