@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from ledgers import MEASURES, NOON, body, llm_cost, record, record_month, sums
+from ledgers import MEASURES, NOON, body, llm_cost, llm_cost_process, record, record_month, sums
 
 from tracking import CostTracker, LedgerError, LLMUsageRecord
 from tracking.home import Home
@@ -196,7 +196,7 @@ def test_readers_are_never_in_the_way_and_keep_their_answers(home: Path, records
         assert here.execute(count).fetchone() == plain.execute(count).fetchone() == (before,)
         with open_warehouse(Home(home)) as new:
             assert new.execute(count).fetchone() == (before + 1,)
-        asked = llm_cost("sql", count, "--home", home, "--json")
+        asked = llm_cost_process("sql", count, "--home", home, "--json")
         assert str(before + 1) in asked.stdout
     elsewhere.communicate()
     with duckdb.connect(home / "build.duckdb", read_only=True) as built:
