@@ -45,7 +45,7 @@ demo: $(DEMO_INSTALLED) ## Play a month of a teaching platform, build the report
 	@$(PYTHON) -m pip --python .venv-demo/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@.venv-demo/bin/uv pip sync --quiet --python .venv-demo/bin/python --require-hashes requirements/warehouse.txt requirements/uv.txt
 	@echo '$(CURDIR)' > "$$(.venv-demo/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
-	@printf '#!%s\nfrom warehouse.__main__ import main\n\nmain()\n' '$(CURDIR)/.venv-demo/bin/python' > .venv-demo/bin/llm-cost
+	@printf '#!%s\nfrom warehouse.__main__ import main\n\nif __name__ == "__main__":\n    main()\n' '$(CURDIR)/.venv-demo/bin/python' > .venv-demo/bin/llm-cost
 	@chmod +x .venv-demo/bin/llm-cost
 	@touch $@
 
