@@ -5,6 +5,7 @@ manifest knows neither the home nor the settings. What is parsed anew, as in a p
 parse`, and whatever is to fail at a warning.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -110,6 +111,7 @@ def _answer(connection: socket.socket, descriptors: Sequence[int], request: dict
         code = _run(descriptors, request, manifest if _takes_the_manifest(request) else None)
         # Not by `sys.exit()`: of the threads that were there before the fork, C++ would find none to end, and abort.
         _close_the_database()
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         os._exit(code)
     process = os.pidfd_open(running)
