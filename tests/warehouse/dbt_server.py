@@ -131,6 +131,7 @@ def _run(descriptors: Sequence[int], request: dict[str, Any], manifest: Any) -> 
         os.dup2(given, here)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
     os.chdir(request["directory"])
+    os.umask(request["umask"])
     os.environ.clear()
     os.environ |= request["environment"]
     result = dbtRunner(manifest=manifest).invoke(request["arguments"])
