@@ -115,6 +115,7 @@ def test_of_an_answer_read_before_everything_its_price_depends_on_is_kept() -> N
         "provider_cost": "0.000001",
         "estimated": True,
         "price_context": {"service_tier": "flex"},
+        "assumptions": [{"tokens_from_text": "output"}],
     }
 
 
