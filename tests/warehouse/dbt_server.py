@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from warehouse.building.dbt_process import run
+
 ADDRESS = "TEST_DBT_SERVER"
 """The environment variable that tells the workers of a test session where it listens."""
 
@@ -125,8 +127,6 @@ def _answer(connection: socket.socket, descriptors: Sequence[int], request: dict
 
 
 def _run(descriptors: Sequence[int], request: dict[str, Any], manifest: Any) -> int:
-    from dbt.cli.main import dbtRunner
-
     for here, given in enumerate(descriptors, start=1):
         os.dup2(given, here)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
@@ -134,10 +134,7 @@ def _run(descriptors: Sequence[int], request: dict[str, Any], manifest: Any) -> 
     os.umask(request["umask"])
     os.environ.clear()
     os.environ |= request["environment"]
-    result = dbtRunner(manifest=manifest).invoke(request["arguments"])
-    if result.exception is not None:
-        return 2
-    return 0 if result.success else 1
+    return run(request["arguments"], manifest)
 
 
 def _close_the_database() -> None:
