@@ -22,6 +22,11 @@ GLOBAL_ID = re.compile(r"gid://[^/?#]+/(?P<type>[^/?#]+)/(?P<id>[^?#]+)(?:\?[^#]
 """Rails' name of an object, `gid://app/School::Assignment/42`: percent-encoded, a composite key's parts between
 slashes, parameters behind `?` (https://github.com/rails/globalid, `lib/global_id/uri/gid.rb`)."""
 
+CLASS_NAME = re.compile(r"[^\W\d]\w*(?:(?:\.|::)\w+)*")
+"""The name of a class, with the modules before it."""
+
+NOT_TYPE_AND_ID = "is not of the form Type:id, e.g. Assignment:42"
+
 
 @dataclass(frozen=True, slots=True)
 class TrackableRef:
@@ -47,7 +52,7 @@ class TrackableRef:
             return named
         kind, separator, identity = text.partition(":")
         if not separator or not kind.strip() or not identity.strip():
-            raise ArgumentError(argument, "is not of the form Type:id, e.g. Assignment:42")
+            raise ArgumentError(argument, NOT_TYPE_AND_ID)
         return cls(kind, identity)
 
     @classmethod
@@ -68,6 +73,9 @@ class TrackableRef:
             return cls(_text(argument, pair[0]), identity_text(argument, pair[1]))
         if isinstance(value, str):
             parsed = cls._parsed(plain_text(value), argument)
+            # A prompt given by mistake has a colon soon enough, and would stand in every report.
+            if not CLASS_NAME.fullmatch(parsed.type):
+                raise ArgumentError(argument, NOT_TYPE_AND_ID)
             return cls(_text(argument, parsed.type), _text(argument, parsed.id))
         if isinstance(value, NOT_OBJECTS):
             raise ArgumentError(argument, f'is a {type(value).__name__}; give an object, or ("Assignment", 42)')

@@ -70,6 +70,7 @@ Submission._meta.concrete_model = Submission
         (Essay((3, "maths")), "Essay:3,maths"),
         ("Assignment:42", "Assignment:42"),
         ("Assignment:a:b", "Assignment:a:b"),
+        ("school.models.Assignment:42", "school.models.Assignment:42"),
         ("gid://app/Assignment/42", "Assignment:42"),
         ("gid://my-app/School::Assignment/5f0c-77", "School::Assignment:5f0c-77"),
         ("gid://app/Assignment/a%20b%2Fc?tenant=north", "Assignment:a b/c"),
@@ -85,6 +86,7 @@ def test_every_form_of_business_object_is_taken(thing: object, reference: str) -
     [
         ("Assignment 42", "is not of the form Type:id"),
         ("", "is not of the form Type:id"),
+        ("Grade this essay: Ada's summer", "is not of the form Type:id"),
         ("Assignment:\x00", "control character"),
         ("gid://app/Assignment", "is not of the form gid://app/Type/id"),
         ("gid://app/Assignment/%00", "control character"),
