@@ -107,13 +107,18 @@ class Home:
         return parse_book_settings(self.ledger_toml, text)
 
 
-def _workplace(root: Path) -> Path:
-    """Where tools keep their own databases: in the home, or among the user's state where its path has a `?` or `#`.
+def is_mistaken(path: Path) -> bool:
+    """Whether tools look elsewhere for a database at this path, which has a `?` or `#`.
 
     Both DuckDB and Dagster take what follows a `?` for options: DuckDB's write-ahead log gets a name in another folder,
     all of Dagster's databases become one file there. dbt's adapter cuts a path off at a `#` too.
     """
-    if not {"?", "#"} & set(str(root)):
+    return bool({"?", "#"} & set(str(path)))
+
+
+def _workplace(root: Path) -> Path:
+    """Where tools keep their own databases: in the home; among the user's state where they would mistake its path."""
+    if not is_mistaken(root):
         return root
     state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
     return state / "llm-cost-ledger" / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]

@@ -7,6 +7,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
+from tracking.home.places import is_mistaken
 from warehouse.causes import in_one_line
 from warehouse.database import attach, literal, new_database, quoted
 from warehouse.published.named_files import refuse_existing
@@ -26,7 +27,7 @@ def export_standalone(home: Home, path: Path, *, overwrite: bool = False) -> int
         pass  # says what is wrong with it
     umask = os.umask(0o077)
     try:
-        with new_database(path, path.parent) as connection:
+        with new_database(path, home.workplace if is_mistaken(path) else path.parent) as connection:
             return _copy(connection, home.warehouse_database)
     except (duckdb.Error, OSError) as error:
         raise LedgerError(f"{path} cannot be written: {in_one_line(error)}") from error
