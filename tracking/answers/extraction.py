@@ -16,7 +16,7 @@ from tracking.answers.wrappers import unwrapped
 from tracking.errors import ArgumentError, ResponseError, UsageError
 from tracking.interrupts import raise_interrupt_behind
 from tracking.usage import as_quantity
-from tracking.values import LONGEST_NAME, instant, text_problem
+from tracking.values import LONGEST_NAME, instant, plain_text, text_problem
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 NUMBER = (int, float)  # a union would be put together, and asked, at every answer
@@ -91,7 +91,12 @@ def provider_of_chunk(chunk: object) -> str | None:
 
 def _name_in(model: object) -> str | None:
     """A model as its answer names it."""
-    if not isinstance(model, str) or not model.strip():
+    return _checked_name(plain_text(model)) if isinstance(model, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _checked_name(model: str) -> str | None:
+    if not model.strip():
         return None
     if problem := text_problem(model, LONGEST_NAME):
         raise ResponseError(f"model of the answer {problem}")

@@ -33,7 +33,6 @@ _SET_SENT, _SET_READ, _SET_WRITTEN, _SET_WRITTEN_1H, _SET_MADE, _SET_REASONING =
     Usage.__dict__[column].__set__ for column in TOKEN_COUNTS
 )
 _SET_OTHERS: Any = Usage.__dict__["other_units"].__set__
-_WHOLE_OR_NONE = frozenset({int, type(None)})
 _REMEMBERED_PLANS = 1024
 
 Terms = tuple[tuple[int, ...], ...]
@@ -285,10 +284,11 @@ def _plain_usage(counts: Sequence[Quantity | None], total: Quantity | None, othe
 
     They are where all are whole numbers in range, no part exceeds its whole, and both wholes make up the total.
     """
-    if not _WHOLE_OR_NONE.issuperset(map(type, counts)):
-        return None
     sent, read, written, written_1h, made, reasoning = counts
     both = (sent or 0) + (made or 0)
+    parts = (read or 0) + (written or 0) + (written_1h or 0) + (reasoning or 0)
+    if type(both) is not int or type(parts) is not int:  # one decimal would make the sum one
+        return None
     if (total is not None and total != both) or both > MAX_COUNT or not parts_fit(counts):
         return None
     usage = object.__new__(Usage)

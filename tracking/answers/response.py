@@ -140,7 +140,7 @@ class LLMResponse:
     def _of(cls, read: dict[str, Any]) -> Self:
         """What `extract` read: checked already, so that building it again field by field would be waste."""
         response = object.__new__(cls)
-        object.__setattr__(response, "__dict__", read)
+        response.__dict__.update(read)
         return response
 
     @property

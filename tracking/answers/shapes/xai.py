@@ -39,7 +39,7 @@ def server_side_tools(answer: Fields) -> Mapping[str, Quantity]:
     """The tools xAI ran: by number in JSON (`{"web_search_calls": 2}`), by name in the SDK's objects."""
     usage = fields_of(answer.get("usage")) or NOTHING
     details, used = usage.get("server_side_tool_usage_details"), usage.get("server_side_tools_used")
-    if not (details or used):
+    if details is None and used is None:
         return NOTHING
     units: dict[str, Quantity] = {}
     for name, calls in (fields_of(details) or {}).items():
