@@ -35,6 +35,47 @@ OPENAI: dict[str, Any] = {
     },
     "service_tier": "default",
 }
+RESPONSES: dict[str, Any] = {
+    "id": "resp_68b0c14a7f2c",
+    "object": "response",
+    "created_at": 1793016000,
+    "status": "completed",
+    "model": "gpt-5-mini-2025-08-07",
+    "output": [
+        {"type": "reasoning", "id": "rs_68b0c14b", "summary": []},
+        {
+            "type": "message",
+            "id": "msg_68b0c14c",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Four criteria. " * 20, "annotations": []}],
+        },
+    ],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "service_tier": "default",
+    "usage": {
+        "input_tokens": 1200,
+        "input_tokens_details": {"cached_tokens": 800, "cache_write_tokens": 0},
+        "output_tokens": 340,
+        "output_tokens_details": {"reasoning_tokens": 128},
+        "total_tokens": 1540,
+    },
+}
+OPENROUTER: dict[str, Any] = {
+    **OPENAI,
+    "id": "gen-1793016000-CkV2n6T9Zb1yq0",
+    "provider": "OpenAI",
+    "model": "openai/gpt-5-mini",
+    "service_tier": None,
+    "usage": {
+        **OPENAI["usage"],
+        "cost": 0.00082,
+        "is_byok": False,
+        "cost_details": {"upstream_inference_cost": None, "upstream_inference_prompt_cost": 0.0003},
+    },
+}
 PROMPT = [{"role": "system", "content": "You grade essays."}, {"role": "user", "content": "Write a rubric. " * 30}]
 
 CALLS = 5000
@@ -46,31 +87,48 @@ NO_LITELLM = {} if LITELLM_IS_HERE else {"LiteLLM": "not installed"}
 
 def run() -> None:
     from openai.types.chat import ChatCompletion
+    from openai.types.responses import Response
 
     sdk_object = ChatCompletion.model_validate(OPENAI)
     for shape, answer in (("dict", OPENAI), ("SDK object", sdk_object)):
         timings = race({"ours": _ours(answer), **_peers(answer)})
         ratios(f"extraction + price of an OpenAI chat {shape}", timings, NO_LITELLM)
+    for shape, provider, flavor, answer in (
+        ("a Responses dict", "openai", "responses", RESPONSES),
+        ("a Responses SDK object", "openai", "responses", Response.model_validate(RESPONSES)),
+        ("an OpenRouter dict", "openrouter", "chat", OPENROUTER),
+    ):
+        timings = race({"ours": _ours(answer, provider), "genai-prices": _genai_prices(answer, provider, flavor)})
+        ratios(f"extraction + price of {shape}", timings)
     with tempfile.TemporaryDirectory() as home, CostTracker(home) as tracker:
         for shape, answer in (("dict", OPENAI), ("SDK object", sdk_object)):
             timings = race({"record()": lambda answer=answer: _record(tracker, answer), **_peers(answer)})
             ratios(f"the whole of record() of an OpenAI chat {shape}, against extraction + price", timings, NO_LITELLM)
+        answers = {"OpenAI chat": OPENAI, "Responses": RESPONSES}
+        timings = race({name: lambda answer=answer: _record(tracker, answer) for name, answer in answers.items()})
+        ratios("the whole of record() by what answered", timings)
         _breakdown(tracker, sdk_object)
 
 
-def _ours(answer: object) -> Callable[[], object]:
+def _ours(answer: object, provider: str = "openai") -> Callable[[], object]:
     calculator = CostCalculator()
-    return lambda: calculator.cost(LLMResponse.from_provider(answer, provider="openai")).usd
+    return lambda: calculator.cost(LLMResponse.from_provider(answer, provider=provider)).usd
+
+
+def _genai_prices(answer: Any, provider: str, flavor: str) -> Callable[[], object]:
+    """The same from genai-prices, which takes bodies."""
+    from genai_prices import extract_usage
+
+    def price() -> object:
+        body = answer if isinstance(answer, dict) else answer.model_dump()
+        return extract_usage(body, provider_id=provider, api_flavor=flavor).calc_price().total_price
+
+    return price
 
 
 def _peers(answer: Any) -> dict[str, Callable[[], object]]:
-    """The same from genai-prices, which takes bodies, and from LiteLLM, which takes either."""
-    from genai_prices import extract_usage
-
-    def genai_prices() -> object:
-        body = answer if isinstance(answer, dict) else answer.model_dump()
-        return extract_usage(body, provider_id="openai", api_flavor="chat").calc_price().total_price
-
+    """The same from genai-prices, and from LiteLLM, which takes bodies and objects."""
+    genai_prices = _genai_prices(answer, "openai", "chat")
     if not LITELLM_IS_HERE:
         return {"genai-prices": genai_prices}
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or else it looks for a newer one on the network
