@@ -40,6 +40,12 @@ def set_mode(path: Path, mode: int | None = None) -> None:
         path.chmod(mode)
 
 
+def set_own_mode(path: Path) -> None:
+    """Give a file its folder's mode where it is this user's; its owner does that for another's."""
+    if path.stat().st_uid == os.geteuid():
+        set_mode(path)
+
+
 def create_file(path: Path, flags: int) -> int:
     """Open a new file, in its folder's mode from the first moment that it has this name; its descriptor."""
     mode = file_mode(path.parent)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from tracking.durable_files import create_exclusively, make_directory, set_mode
+from tracking.durable_files import create_exclusively, make_directory, set_own_mode
 from tracking.home import Home
 from warehouse.locks import preparing_dagster
 
@@ -60,8 +60,7 @@ def prepare_dagster_home(home: Home) -> None:
 def share_databases(home: Home) -> None:
     """Give what this user's Dagster keeps there its folder's mode: SQLite makes files that no group can write to."""
     for database in home.dagster.rglob("*.db"):
-        if database.stat().st_uid == os.geteuid():
-            set_mode(database)
+        set_own_mode(database)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from tracking.durable_files import set_own_mode
+
 INDEX = "index"
 BUSY_SECONDS = 60
 OPEN_FILES = 8
@@ -76,6 +78,8 @@ class EventLog(SqliteEventLogStorage):
     def _open(self, shard: str) -> Engine:
         with super().run_connection(shard):
             """Dagster makes the tables where there are none."""
+        # SQLite makes files that no group can write to, whatever the umask; the write-ahead log takes the file's mode.
+        set_own_mode(Path(self.path_for_shard(shard)))
         engine = create_engine(
             self.conn_string_for_shard(shard),
             poolclass=QueuePool,

@@ -1,5 +1,6 @@
 """The event log that opens its files once: what others see of it, and what it leaves open."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -81,3 +82,16 @@ def test_what_is_deleted_is_gone_and_may_be_made_anew(instance: dg.DagsterInstan
     instance.event_log_storage.wipe()
     assert instance.event_log_storage.get_logs_for_run(kept) == []
     assert dg.materialize([report], instance=instance).success
+
+
+def test_the_file_of_a_run_is_the_groups_where_the_home_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2770)
+    before = os.umask(0o007)
+    try:
+        prepare_dagster_home(Home(tmp_path))
+        with instance_of(Home(tmp_path)) as instance:
+            run = dg.materialize([report], instance=instance).run_id
+            (file,) = runs(instance).glob(f"{run}.db")
+            assert oct(file.stat().st_mode & 0o7777) == oct(0o660)
+    finally:
+        os.umask(before)

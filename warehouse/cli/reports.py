@@ -95,6 +95,9 @@ def top(
     columns, rows = answer.columns, answer.rows
     if not as_json:
         columns, rows = _without_missing_names(columns, rows)
+        if not rows:
+            say(f"No {cut.value} with calls {'yet' if as_of is None else 'by then'}")
+            return
     _say(columns, rows, as_json=as_json)
     listed = [start for (start,) in unfinished if any(start in row for row in rows)]
     if listed and not as_json:

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from tracking.errors import ArgumentError, LedgerError
+from tracking.errors import ArgumentError
 from warehouse.html_report.period import MOST_COLUMNS, Period
 from warehouse.published.coverage import Books, Refused, books_of, refused_by_reason
 from warehouse.published.proof import CutProof, prove
@@ -207,13 +207,10 @@ def read_figures(
 
     Raises:
         ArgumentError: the period ends before it begins.
-        LedgerError: no call was recorded in it.
     """
     period = _period(connection, first, last, today)
     reader = _Reader(connection, period, today)
     total = reader.one(TOTAL)
-    if not total["requests"]:
-        raise LedgerError(f"no call was recorded from {period.first} to {period.last}")
     last_whole = reader.one(LAST_WHOLE)["last"]
     whole = (
         None if last_whole is None else Period(period.first, period.last if last_whole >= period.last else last_whole)
@@ -270,7 +267,7 @@ class _Reader:
 def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None, today: date) -> Period:
     recorded = _recorded(connection, EARLIEST, today) or _recorded(connection, date.min, date.max)
     if recorded is None:
-        raise LedgerError("no call was recorded yet")
+        recorded = Period(last or first or today, first or last or today)
     if first is not None and first > recorded.last:
         recorded = _recorded(connection, first, date.max) or Period(first, first)
     period = Period(first or recorded.first, last or recorded.last)
@@ -290,8 +287,7 @@ def _recorded(connection: duckdb.DuckDBPyConnection, first: date, last: date) ->
 
 def _without_gaps(course: list[Row], step: str) -> list[Row]:
     """A day on which nothing was recorded is a column too, unless that would make a chart of years."""
-    first, last = course[0]["start"], course[-1]["start"]
-    if (last - first).days > MOST_COLUMNS * 366:
+    if not course or (course[-1]["start"] - course[0]["start"]).days > MOST_COLUMNS * 366:
         return course
     whole = course[:1]
     for row in course[1:]:

@@ -28,7 +28,7 @@ def write_report(home: Home, path: Path, first: date | None = None, last: date |
 
     Raises:
         ArgumentError: the period ends before it begins.
-        LedgerError: nothing was published yet, no call was recorded in the period, or the file cannot be written.
+        LedgerError: nothing was published yet, or the file cannot be written.
     """
     try:
         with open_warehouse(home) as connection:

@@ -27,6 +27,9 @@ from warehouse.ledger.segments import scan
 
 LONG_ENOUGH = 6
 
+OF_THE_PROJECT = re.compile(r"manifest\b.*\.json|semantic_manifest\.json|partial_parse\.msgpack|graph(_summary)?\.\w+")
+"""What dbt writes of the project's code alone, by name: the code's examples have users too, by the names of anybody."""
+
 WORD = "0-9A-Za-z_-"
 SQLITE = b"SQLite format 3\0"
 TEXTLESS = ("BIGINT", "DATE", "DOUBLE", "BOOLEAN")
@@ -48,6 +51,7 @@ class Search(ABC):
         """Every place below the home, by path."""
         finds: list[Found] = []
         everything = {path for folder in {home.root, home.workplace} for path in folder.rglob("*")}
+        everything -= {path for path in everything if home.dbt in path.parents and OF_THE_PROJECT.fullmatch(path.name)}
         for file in sorted(path for path in everything if path.is_file() and not path.is_symlink()):
             path = (file.relative_to(home.root) if file.is_relative_to(home.root) else file).as_posix()
             try:

@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from ledgers import body, record
+from typer.testing import CliRunner
 
 from tracking import CostTracker, LedgerError, LLMUsageRecord
 from tracking.home import Home
 from warehouse.building.build import build
+from warehouse.cli import app
+from warehouse.html_report import write_report
 from warehouse.published.proof import prove
 from warehouse.published.read import open_warehouse
 from warehouse.sealing.seal import seal
@@ -25,9 +28,24 @@ def test_a_home_without_a_ledger_is_refused_and_not_made(home: Path) -> None:
     assert not home.exists()
 
 
-def test_an_empty_ledger_builds(home: Path) -> None:
+def test_an_empty_ledger_builds_and_every_answer_says_that_it_is_empty(home: Path, tmp_path: Path) -> None:
     Home(home).open()
     build(Home(home))
+    page = tmp_path / "page.html"
+    assert write_report(Home(home), page).total["requests"] == 0
+    assert "No call was recorded yet." in page.read_text()
+    assert "E-12" not in page.read_text()
+    for command, said in (
+        (["top", "users"], "No users with calls yet"),
+        (["top", "days", "--as-of", "2026-11-01"], "No days with calls by then"),
+        (["budget"], "No budget is in force"),
+        (["alerts"], "no call was refused"),
+        (["verify"], "Clean: 0 segments"),
+        (["quarantine", "list"], "0 calls"),
+    ):
+        done = CliRunner().invoke(app, [*command, "--home", str(home)])
+        assert (done.exit_code, said in done.output) == (0, True), done.output
+    assert CliRunner().invoke(app, ["top", "users", "--json", "--home", str(home)]).stdout == "[]\n"
     with open_warehouse(Home(home)) as warehouse:
         proofs = prove(warehouse)
         assert warehouse.execute("select count(*) from fct_usage").fetchone() == (0,)

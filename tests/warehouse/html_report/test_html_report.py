@@ -200,9 +200,17 @@ def test_days_without_calls_are_columns_too(warehouse: duckdb.DuckDBPyConnection
     assert read_figures(warehouse, date(2020, 1, 1), None).period.step == "month"
 
 
-def test_a_period_without_calls_or_turned_round_is_refused(home: Home, tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="no call was recorded from 2031-01-01 to 2031-01-01"):
-        write_report(home, tmp_path / "page.html", date(2031, 1, 1))
+def test_a_period_without_calls_is_a_page_that_says_so(home: Home, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    figures = write_report(home, page, date(2031, 1, 1))
+    assert (figures.period.days, figures.total["requests"]) == (1, 0)
+    said = page.read_text()
+    assert "2031-01-01 to 2031-01-01" in said
+    assert "No call was recorded in this period." in said
+    assert "sums to the ledger, to the last digit" in said
+
+
+def test_a_period_turned_round_is_refused(home: Home, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"--to \(2026-11-01\) is before --from \(2026-11-02\)"):
         write_report(home, tmp_path / "page.html", date(2026, 11, 2), date(2026, 11, 1))
     assert not list(tmp_path.iterdir())

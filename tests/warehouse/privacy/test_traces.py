@@ -83,6 +83,18 @@ def test_a_trace_in_a_database_is_found(recorded: tuple[Home, LLMUsageRecord]) -
     assert places == {("mine.duckdb", "t.h"), ("mine.duckdb", "t.said"), ("mine.sqlite", "t.h")}
 
 
+def test_an_example_of_the_projects_own_code_is_nobody(recorded: tuple[Home, LLMUsageRecord]) -> None:
+    """Its unit tests have a user `ann`, and dbt copies them; what it makes of the ledger is searched all the same."""
+    home, _ = recorded
+    for name in ("target/manifest.json", "manifest-0f.json", "target/partial_parse.msgpack", "target/graph.gpickle"):
+        (home.dbt / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.dbt / name).write_text('{"user_id": "ann"}')
+    assert Canary("ann").search(home) == []
+    (home.dbt / "target" / "run_results.json").write_text('{"user_id": "ann"}')
+    (home.root / "manifest.json").write_text('{"user_id": "ann"}')
+    assert [found.path for found in Canary("ann").search(home)] == ["dbt/target/run_results.json", "manifest.json"]
+
+
 def test_what_others_wrote_too_is_no_trace_of_her(recorded: tuple[Home, LLMUsageRecord]) -> None:
     home, _ = recorded
     (home.root / "template.txt").write_text(SHARED)
