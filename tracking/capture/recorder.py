@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from tracking.attribution import current_attribution
 from tracking.capture.begun import Begun
+from tracking.capture.told_twice import ToldTwice
 from tracking.errors import CostTrackingError
 from tracking.rows.request_type import RequestType
 from tracking.rows.trackable import TrackableRef
@@ -32,6 +33,9 @@ BYTES_BESIDE_PROMPT = 2048
 
 Record = Callable[[dict[str, Any], Callable[[], bool]], object]
 """Records a call's arguments; where the disk refuses its row, the second is asked whether it holds the call."""
+
+CLIENT = "client"
+"""Who tells of a watched client's calls."""
 
 logger = logging.getLogger("llm_cost_ledger")
 
@@ -65,14 +69,24 @@ class Recorder:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._told: set[str] = set()
+        self._told_twice: ToldTwice | None = None
 
     @property
     def waiting(self) -> int:
         """Calls in memory whose rows the disk has refused so far."""
         return len(self._held)
 
-    def record(self, arguments: dict[str, Any]) -> object:
-        """Record one call; its attribution is that of the context this runs in, and of nobody where there is none."""
+    def expect_others(self) -> None:
+        """From now on, calls may be told of by more than one."""
+        self._told_twice = self._told_twice or ToldTwice()
+
+    def record(self, arguments: dict[str, Any], teller: str = CLIENT) -> object:
+        """Record one call; its attribution is that of the context this runs in, and of nobody where there is none.
+
+        Nothing is recorded of a call that another `teller` has told of before (see `expect_others`).
+        """
+        if self._told_twice is not None and self._told_twice.already(arguments, teller):
+            return None
         if self._held and time.monotonic() >= self._next_try:
             self.record_held()
         if self._policy == "record":

@@ -41,6 +41,8 @@ def test_every_example_is_short_and_records_what_it_says(
     namespace: dict[str, Any] = {}
     for example in EXAMPLES:
         assert len(example.strip().splitlines()) <= 5
+        if "import litellm" in example:  # for seconds: see below
+            continue
         exec(compile(example, "docs/capture.md", "exec"), namespace)
     namespace["write_rubric"](("Assignment", 43), "teacher-2")
     tracking.default_tracker().close()
