@@ -1,6 +1,8 @@
 """What is behind an error of a library that speaks of what it was doing: a disk without room, a file in other hands."""
 
 import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -45,8 +47,29 @@ def in_one_line(error: BaseException | str) -> str:
     return first
 
 
-def first_problem(error: ValidationError) -> str:
-    """What is wrong with a file of the user's, in one line: the first field and why."""
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    return f"{field}: {first['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
+def _hidden(field: object, value: object) -> str:
+    return ""
+
+
+def problems(error: ValidationError, shown: Callable[[object, object], str] = _hidden) -> list[str]:
+    """What is wrong with what a user wrote, a line a field: which, and why.
+
+    `shown` gives what may be said of a field's value, such as " is 3"; without it no value is repeated. A key with a
+    slash may be a URL, and is not repeated either.
+    """
+    return [_problem(cast("Mapping[str, Any]", each), shown) for each in error.errors(include_url=False)]
+
+
+def first_problem(error: ValidationError, shown: Callable[[object, object], str] = _hidden) -> str:
+    """The first of `problems`."""
+    return problems(error, shown)[0]
+
+
+def _problem(details: Mapping[str, Any], shown: Callable[[object, object], str]) -> str:
+    place = ".".join("…" if "/" in str(part) else str(part) for part in details["loc"])
+    if details["type"] == "union_tag_invalid":  # its message repeats what was given, whatever that is
+        tag, expected = details["ctx"]["discriminator"].strip("'"), details["ctx"]["expected_tags"]
+        return f"{place}.{tag}{shown(tag, details['ctx']['tag'])}: expected one of {expected}"
+    field = details["loc"][-1] if details["loc"] else ""
+    reason = details["msg"].removeprefix("Value error, ")
+    return f"{place}{shown(field, details['input'])}: {reason}".removeprefix(": ")

@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AnyHttpUrl,
@@ -20,6 +20,7 @@ from pydantic import (
 from tracking.errors import LedgerError
 from tracking.home import Home
 from warehouse.alerts.breaches import Severity
+from warehouse.causes import first_problem
 
 HTTP_URL = TypeAdapter(AnyHttpUrl)
 SHOWN = frozenset({"to", "minimum", "name", "host", "sender"})
@@ -118,7 +119,7 @@ class AlertSettings(BaseModel):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise LedgerError(f"{path} is not valid TOML: {error}") from error
         except ValidationError as error:
-            raise LedgerError(f"{path}: {_first_problem(error)}") from None
+            raise LedgerError(f"{path}: {first_problem(error, _shown)}") from None
 
 
 def recipient_name(number: int, recipient: Recipient) -> str:
@@ -132,15 +133,6 @@ def is_http_url(text: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem: Any = error.errors(include_url=False)[0]
-    place = ".".join("…" if "/" in str(part) else str(part) for part in problem["loc"])
-    if problem["type"] == "union_tag_invalid":  # its message repeats what was given, whatever that is
-        return f"{place}.to{_shown('to', problem['ctx']['tag'])}: expected one of {problem['ctx']['expected_tags']}"
-    shown = _shown(problem["loc"][-1] if problem["loc"] else "", problem["input"])
-    return f"{place}{shown}: {problem['msg']}"
 
 
 def _shown(field: object, value: object) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal, localcontext
-from functools import wraps
+from functools import partial, wraps
 from inspect import Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -128,8 +128,8 @@ def replay_(
     """
     target = home_of(home)
     missing = Missing(user, trackable, trackable_parent, request_type, tenant, provider, model, _zone(time_zone))
-    with progress_bar("replaying", len([call for call in selection.of(_calls(target)) if call.state in OPEN])) as done:
-        report = replay(target, selection, missing, done)
+    seal(target)
+    report = replay(target, selection, missing, partial(progress_bar, "replaying"))
     if as_json:
         say_json(_report_json(report))
     else:

@@ -2,7 +2,7 @@
 
 import getpass
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -17,6 +17,7 @@ from tracking.journal.writer import JournalWriter, record_line
 from tracking.money import plain_text
 from tracking.rows.prompt import WITHHELD
 from tracking.rows.request_type import RequestType
+from warehouse.causes import problems
 from warehouse.ledger.manifest import Manifest
 from warehouse.locks import sealing
 from warehouse.quarantine.damaged_columns import record_of
@@ -66,14 +67,19 @@ class SettleReport:
     left: list[tuple[RefusedCall, str]] = field(default_factory=list[tuple[RefusedCall, str]])
 
 
-def replay(
-    home: Home, selection: Selection, missing: Missing, progress: Callable[[int], None] | None = None
-) -> SettleReport:
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""What shows how far a work of so many calls is: it is told the calls done since it was told last."""
+
+
+def _unseen(_: int) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda _: None)
+
+
+def replay(home: Home, selection: Selection, missing: Missing, progress: Progress = _unseen) -> SettleReport:
     """Record refused calls, each at its own time and by the prices of then, and take them out of quarantine.
 
     A model without a price is recorded unpriced. Doing it again records nothing; neither does a crash at any point, nor
-    an application that records the same call itself: a call counts once by its event, as everywhere. `progress` is told
-    the calls done since it was told last.
+    an application that records the same call itself: a call counts once by its event, as everywhere.
 
     Raises:
         ArgumentError: an id is of no call, or what is missing is unusable itself.
@@ -85,7 +91,7 @@ def replay(
         RequestType.of(request_type, home.settings().request_types)
     with _quarantine_of(home) as calls:
         chosen = [call for call in selection.of(calls) if call.state in OPEN]
-        with _recorder(home) as (tracker, journal):
+        with _recorder(home) as (tracker, journal), progress(len(chosen)) as tell:
             for call in chosen:
                 state = call.state
                 if state is State.WAITING:
@@ -101,8 +107,7 @@ def replay(
                 else:
                     report.known += 1
                 done.append(_settlement(call, state, None))
-                if progress:
-                    progress(1)
+                tell(1)
         _take_out(home, done, chosen)
     return report
 
@@ -211,7 +216,7 @@ def _occurred_at(call: RefusedCall, missing: Missing) -> datetime:
 
 def _told(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors())
+        return "; ".join(problems(error))
     return str(error) if isinstance(error, CostTrackingError) else type(error).__name__
 
 
