@@ -12,6 +12,7 @@ from tracking.answers.response import LLMResponse
 from tracking.attribution import current_attribution
 from tracking.calls.given import REQUIRED, GivenCall, check_names, given_call, told
 from tracking.calls.loading import load
+from tracking.calls.lost import LostCalls
 from tracking.calls.many import ManyCalls
 from tracking.calls.process_wide import on_class_too
 from tracking.calls.refused import RefusedCalls
@@ -96,7 +97,8 @@ class CostTracker:
         self._calculator = CostCalculator(PriceOverrides.load(self.home.prices_toml), cost_source=settings.cost_source)
         self._journal = JournalWriter(self.home.journal, settings.durability)
         self._prompts = PromptKeeper(self.home.keys, settings.prompt_policy, redact, settings.max_prompt_bytes)
-        self._refused = RefusedCalls(quarantine or Quarantine(self.home.quarantine), self._calculator)
+        self._lost = LostCalls(self.home.lost)
+        self._refused = RefusedCalls(quarantine or Quarantine(self.home.quarantine), self._calculator, self._lost)
         self._price_files = PriceFiles(self.home.prices)
         self._files_seen = 0
         self.captured = Recorder(self._record_captured, settings.unattributed)
@@ -233,7 +235,7 @@ class CostTracker:
     @property
     def lost(self) -> int:
         """Calls so far of which neither a row nor what is known of them could be written."""
-        return self._refused.lost
+        return self._lost.count
 
     def report_unrecorded(self, error: BaseException, kept: object = "quarantine") -> None:
         """Log and count a call that could not be recorded, and where what is known of it was kept."""
@@ -244,11 +246,13 @@ class CostTracker:
     def flush(self) -> None:
         """Make every row recorded so far survive a power loss."""
         self.captured.record_held()
+        self._lost.tell()
         self._journal.flush()
 
     def close(self) -> None:
         """Flush, and let go of the journal; recording again opens a new one."""
         self.captured.record_held(last=True)
+        self._lost.tell()
         self._journal.close()
 
     def __enter__(self) -> Self:

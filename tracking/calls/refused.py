@@ -5,6 +5,7 @@ from typing import cast
 
 from tracking.attribution import current_attribution
 from tracking.calls.given import GivenCall, told
+from tracking.calls.lost import LostCalls
 from tracking.errors import ArgumentError
 from tracking.interrupts import raise_interrupt_behind
 from tracking.journal.kept_parts import attribution_part
@@ -18,11 +19,10 @@ from tracking.rows.options import CallOptions
 class RefusedCalls:
     """Puts refused calls into quarantine, with what they cost by their own counts."""
 
-    def __init__(self, quarantine: Quarantine, calculator: CostCalculator) -> None:
+    def __init__(self, quarantine: Quarantine, calculator: CostCalculator, lost: LostCalls) -> None:
         self._quarantine = quarantine
         self._calculator = calculator
-        self.lost = 0
-        """Calls that could not even be kept."""
+        self._lost = lost
 
     def keep(self, error: BaseException, call: GivenCall) -> object:
         """Where a refused call was kept. Whatever goes wrong here, the refusal itself is what is told."""
@@ -42,5 +42,5 @@ class RefusedCalls:
             return self._quarantine.keep(told(error), answer, attribution, response, usd)
         except Exception as failure:
             raise_interrupt_behind(failure)
-            self.lost += 1
+            self._lost.add()
             return f"nowhere ({told(failure)})"

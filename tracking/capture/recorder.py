@@ -1,5 +1,6 @@
 """From a captured call to its row, never in the application's way."""
 
+import atexit
 import logging
 import os
 import threading
@@ -8,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from typing import Any, Literal, NamedTuple
+from weakref import WeakMethod
 
 from tracking.attribution import current_attribution
 from tracking.capture.begun import Begun
@@ -66,6 +68,8 @@ class Recorder:
         self._held: deque[Held] = deque()
         self._held_bytes = 0
         self._next_try = 0.0
+        self._is_awaited = False
+        """By the end of the process, which tries a last time."""
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._told: set[str] = set()
@@ -120,6 +124,9 @@ class Recorder:
             return False
         if not self._held:
             logger.warning("the ledger cannot be written: captured calls wait in memory")
+        if not self._is_awaited:
+            self._is_awaited = True
+            atexit.register(_record_last, WeakMethod(self.record_held))
         return self._keep(Held(copy_context(), arguments, size))
 
     def _keep(self, held: Held) -> bool:
@@ -141,3 +148,8 @@ class Recorder:
             self._told.add(what)
             reason = error if isinstance(error, CostTrackingError) else type(error).__name__
             logger.warning("captured calls are not recorded as far as they could be: %s: %s", what, reason)
+
+
+def _record_last(record_held: WeakMethod[Callable[..., None]]) -> None:
+    if (record := record_held()) is not None:
+        record(last=True)

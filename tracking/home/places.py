@@ -32,6 +32,7 @@ class Home:
         self.budgets_toml = self.root / "budgets.toml"
         self.alerts_toml = self.root / "alerts.toml"
         self.alerts_sent = self.root / "alerts_sent.json"
+        self.lost = self.root / "lost.jsonl"
         self.demo_marker = self.root / "demo.txt"
         self.manifest = self.root / "manifest.sqlite"
         self.warehouse_database = self.root / "warehouse.duckdb"

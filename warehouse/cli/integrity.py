@@ -1,4 +1,4 @@
-"""Commands that keep the ledger whole: verify, repair, backup, restore."""
+"""Commands that keep the ledger whole: doctor, verify, repair, backup, restore."""
 
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 from tracking.home import Home
 from warehouse.cli.output import HomeOption, JsonOption, home_of, progress_bar, say, say_json, say_table
 from warehouse.integrity.backup import CopyReport, backup, restore
+from warehouse.integrity.doctor import examine
 from warehouse.integrity.findings import Finding
 from warehouse.integrity.repair import RepairReport, Totals, repair
 from warehouse.integrity.verify import VerifyReport, verify
@@ -17,11 +18,29 @@ from warehouse.ledger.segment_names import segment_paths
 
 def register(app: typer.Typer) -> None:
     app.command(name="verify", epilog="Example: llm-cost verify --home /var/lib/llm-cost")(verify_)
+    app.command(epilog="Example: llm-cost doctor --home /var/lib/llm-cost")(doctor)
     app.command(name="repair", epilog="Example: llm-cost repair --dry-run")(repair_)
     app.command(name="backup", epilog="Example: llm-cost backup /mnt/backups/2026-11-22")(backup_)
     app.command(name="restore", epilog="Example: llm-cost restore /mnt/backups/2026-11-22 --home /var/lib/llm-cost")(
         restore_
     )
+
+
+def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Look at the home and this machine: versions, permissions, clock, space, journals left behind, prices, lost calls.
+
+    Exit code 0 where all is well, 1 where something is to be done, which is told beside it. Nothing is changed.
+    """
+    checks = examine(home_of(home))
+    if as_json:
+        say_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            say(f"{'!!' if check.advice else 'ok'} {check.name}: {check.found}")
+            if check.advice:
+                say(f"   {check.advice}")
+    if any(check.advice for check in checks):
+        raise typer.Exit(1)
 
 
 def verify_(home: HomeOption = None, as_json: JsonOption = False) -> None:
