@@ -16,11 +16,12 @@ from tracking.answers.wrappers import unwrapped
 from tracking.errors import ArgumentError, ResponseError, UsageError
 from tracking.interrupts import raise_interrupt_behind
 from tracking.usage import as_quantity
-from tracking.values import LONGEST_NAME, instant, plain_text, text_problem
+from tracking.values import LONGEST_NAME, LONGEST_TEXT, instant, plain_text, text_problem
 
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 NUMBER = (int, float)  # a union would be put together, and asked, at every answer
 INSTANT = (int, float, str, datetime)
+LONGEST_INSTANT = 64
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -127,6 +128,8 @@ def instant_of(answer: Fields) -> datetime | None:
         if isinstance(value, NUMBER) and 0 < value < END_OF_TIME:
             return datetime.fromtimestamp(value, UTC)
         if isinstance(value, str):
+            if len(value) > LONGEST_INSTANT:  # Python would read all of it
+                continue
             try:
                 value = datetime.fromisoformat(value)
             except ValueError as error:
@@ -152,7 +155,7 @@ def response_id_of(answer: Fields) -> str | None:
 
 def real_id(value: object) -> str | None:
     """`value` where it is an id; null, blank and "None" are no ids (litellm#39749)."""
-    if not isinstance(value, str) or value.strip().lower() in ("", "none", "null"):
+    if not isinstance(value, str) or value[:LONGEST_TEXT].strip().lower() in ("", "none", "null"):
         return None
     return value
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tracking.answers.response import LLMResponse
 from tracking.errors import ArgumentError, CostTrackingError, LedgerError
 from tracking.rows.options import CallOptions
+from tracking.values import LONGEST_SHOWN
 
 KNOWN_OPTIONS = frozenset(CallOptions.__annotations__)
 REQUIRED = ("llm_response", "trackable", "user", "request_type", "prompt")
@@ -32,7 +33,7 @@ def given_call(arguments: object) -> GivenCall:
 
 def check_names(names: Collection[str]) -> None:
     if not KNOWN_OPTIONS.issuperset(names):
-        raise ArgumentError(min(set(names) - KNOWN_OPTIONS), "is not an argument of record()")
+        raise ArgumentError(min(set(names) - KNOWN_OPTIONS)[:LONGEST_SHOWN], "is not an argument of record()")
 
 
 def told(error: BaseException) -> Exception:

@@ -17,7 +17,7 @@ from tracking.rows.prompt import PromptTrace
 from tracking.rows.record import LLMUsageRecord, Status
 from tracking.rows.texts import check_texts
 from tracking.rows.trackable import TrackableRef, id_text, user_id_of
-from tracking.values import instant, shown, unreadable, whole_number
+from tracking.values import LONGEST_SHOWN, instant, shown, unreadable, whole_number
 
 Read = TypeVar("Read")
 
@@ -90,7 +90,7 @@ def build_record(
     key = given("idempotency_key")
     event_key = event_key_of(response, None if key is None else _read("idempotency_key", key, id_text))
     status = response.status if (told := given("status")) is None else cast(object, told)
-    if not isinstance(status, str):
+    if not isinstance(status, str) or len(status) > LONGEST_SHOWN:
         raise ArgumentError("status", f"({shown(status)}) is none of {', '.join(STATUSES)}")
     llm, other_units = cost.llm, usage.other_units_json()
     columns: dict[str, Any] = {

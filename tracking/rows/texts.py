@@ -32,7 +32,7 @@ def check_texts(response: LLMResponse, trace_id: object, options: CallOptions) -
         response.model,
     )
     try:
-        joined = "".join(filter(None, texts))
+        joined = "".join([text[: USUALLY_AT_MOST + 1] for text in texts if text])  # a copy of all could be long
     except TypeError:
         joined = "\n"
     if len(joined) <= USUALLY_AT_MOST and joined.isprintable():  # nearly always: one look at all of them
