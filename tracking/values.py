@@ -94,6 +94,17 @@ def text_problem(text: str, longest: int = LONGEST_TEXT) -> str | None:
     return None
 
 
+def characters_in(value: object, depth: int = 3) -> int:
+    """Of the texts in a value and in what it holds, so deep: what is far too long is not turned to JSON to see that."""
+    if isinstance(value, str):
+        return len(value)
+    if depth and isinstance(value, dict):
+        return sum(characters_in(each, depth - 1) for pair in cast("dict[Any, Any]", value).items() for each in pair)
+    if depth and isinstance(value, list | tuple):
+        return sum(characters_in(each, depth - 1) for each in cast("list[Any]", value))
+    return 0
+
+
 def instant(argument: str, value: object) -> datetime:
     """An aware instant as UTC.
 

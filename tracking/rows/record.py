@@ -29,8 +29,8 @@ from tracking.money import EXACT, PricingStatus, as_cost_usd, plain_text, to_mic
 from tracking.rows.request_type import NAME
 from tracking.rows.trackable import TrackableRef
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS, check_subsets, total_tokens
+from tracking.values import characters_in, whole_number
 from tracking.values import shown as as_shown
-from tracking.values import whole_number
 
 ChargeClass = Literal["usage", "correction"]
 Status = Literal["ok", "error", "partial"]
@@ -57,7 +57,7 @@ def _as_json_text(value: object) -> object:
         return value
     try:
         mapping = dict(cast(Mapping[object, object], value))
-        longest = _characters(mapping)
+        longest = characters_in(mapping)
         text = "" if longest > LONGEST_JSON else _canonical_json(mapping)
     except Exception as error:  # a mapping or a value of the application's own may fail in its own way
         raise_interrupt_behind(error)
@@ -70,17 +70,6 @@ def _as_json_text(value: object) -> object:
     if "\\u0000" in text:
         raise ValueError("holds a control character (U+0000)")
     return text
-
-
-def _characters(value: object, depth: int = 3) -> int:
-    """Of the texts in a value and in what it holds, so deep: what is far too long is not turned to JSON to see that."""
-    if isinstance(value, str):
-        return len(value)
-    if depth and isinstance(value, dict):
-        return sum(_characters(each, depth - 1) for pair in cast("dict[Any, Any]", value).items() for each in pair)
-    if depth and isinstance(value, list | tuple):
-        return sum(_characters(each, depth - 1) for each in cast("list[Any]", value))
-    return 0
 
 
 def _as_plain(value: object) -> object:
