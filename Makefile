@@ -4,6 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO_INSTALLED := $(if $(wildcard $(INSTALLED)),$(INSTALLED),.venv-demo/.installed)
 FUZZER := .venv/.fuzzer
+AUDITED := .venv/.audited
 UI_HOME ?= llm-cost-demo
 DEV_HOME := llm-cost-dev
 GROUPS ?=
@@ -15,10 +16,10 @@ ARGS ?= build
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks demo test smoke dbt slow faults fuzz check bench ui lock wheel clean
+.PHONY: help setup hooks demo test smoke dbt slow faults fuzz price-audit check bench ui lock wheel clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
 
 setup: $(INSTALLED) ## Make .venv with pinned, hashed packages
 
@@ -77,6 +78,13 @@ $(FUZZER): requirements/fuzz.txt $(INSTALLED)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/fuzz.txt
 	@touch $@
 
+price-audit: $(AUDITED) ## Our prices beside those of genai-prices, LiteLLM and tokencost: coverage, each difference over 1 %
+	@$(BIN)/python -m tests.price_audit
+
+$(AUDITED): requirements/audit.txt $(INSTALLED)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/audit.txt
+	@touch $@
+
 check: $(INSTALLED) ## Lint, format, types, SQL, import contracts
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -101,6 +109,8 @@ lock: $(INSTALLED) ## Resolve the pinned, hashed requirements anew
 		--no-annotate requirements/uv.in --output-file requirements/uv.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate requirements/fuzz.in --output-file requirements/fuzz.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-deps requirements/audit.in --output-file requirements/audit.txt
 
 wheel: $(INSTALLED) ## Build the wheel into dist/
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .

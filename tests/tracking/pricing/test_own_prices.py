@@ -158,3 +158,15 @@ def test_entries_on_the_same_terms_contend_and_one_on_more_of_them_goes_first(tm
 def test_a_host_without_a_price_is_unknown(provider: str) -> None:
     with pytest.raises(UnknownModelError):
         cost(CostCalculator(), "llama3.2", provider)
+
+
+def test_a_model_with_its_provider_before_it_is_that_model_here_too(tmp_path: Path) -> None:
+    entry = '[[discount]]\nprovider = "openai"\nmodel = "{}"\npercent = "50"\n'
+    path = tmp_path / "prices.toml"
+    path.write_text(entry.format("openai/gpt-5-mini"))
+    answer = LLMResponse(provider="openai", model="gpt-5-mini", usage={"input_tokens": 1000, "output_tokens": 100})
+    halved = CostCalculator(PriceOverrides.load(path)).cost(answer).usd
+    assert halved * 2 == CostCalculator().cost(answer).usd
+    path.write_text(entry.format("openai/gpt-5-mini") + entry.format("gpt-5-mini"))
+    with pytest.raises(LedgerError, match=r"number 1.*number 2"):
+        PriceOverrides.load(path)

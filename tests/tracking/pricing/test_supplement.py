@@ -98,6 +98,13 @@ read = 2026-11-26
         (RATE.replace('"10"', '"ten"'), "ten"),
         (RATE.replace("[[rate]]", "[[fact]]"), "fact"),
         (RATE.replace("source", "origin"), "source|origin"),
+        ("rate = 1", "rate is not a list of tables"),
+        (RATE.replace('["gpt-5*"]', "[]"), "models"),
+        (RATE.replace("gpt-5*", "gpt-nine*"), r"\[\[rate\]\] number 1: openai sells no model called gpt-nine"),
+        (RATE + 'open = ["web_seeks"]', "web_seeks"),
+        (RATE.replace("[[rate]]", '[[resold]]\nseller = "opnai"').replace("rates", "#"), "opnai"),
+        (RATE.replace("[[rate]]", '[[settled]]\nunits = ["gold"]').replace("rates", "#"), "gold"),
+        (RATE.replace("[[rate]]", '[[factor]]\nwhen = { tear = "x" }\nfactor = "2"').replace("rates", "#"), "tear"),
     ],
 )
 def test_a_malformed_fact_is_refused_by_name(tmp_path: Path, fact: str, named: str) -> None:
@@ -112,6 +119,12 @@ def test_facts_that_overlap_are_refused_and_both_are_named(tmp_path: Path) -> No
     path.write_text(RATE + RATE)
     with pytest.raises(LedgerError, match=r"number 1.*number 2"):
         facts_in(path)
+    wider = path.with_name("azure.toml")
+    wider.write_text(RATE + RATE.replace("gpt-5*", "gpt-5-mini*"))
+    with pytest.raises(LedgerError, match=r"number 1.*number 2"):
+        facts_in(wider)
+    with pytest.raises(LedgerError, match="opnai"):
+        facts_in(path.rename(path.with_name("opnai.toml")))
 
 
 def test_a_rate_may_be_a_share_of_the_rate_of_input() -> None:
@@ -137,9 +150,9 @@ source = "https://provider.example/prices"
 read = 2026-11-26
 """
     path = tmp_path / "openai.toml"
-    path.write_text(price + price.replace("rates", 'when = { size = "large" }\nrates'))
-    assert [fact.when[0] for fact in facts_in(path)] == ["", "size"]
-    path.with_name("azure.toml").write_text(price.replace("rates", 'when = { size = "large" }\nrates') * 2)
+    path.write_text(price + price.replace("rates", 'when = { search_context = "high" }\nrates'))
+    assert [fact.when[0] for fact in facts_in(path)] == ["", "search_context"]
+    path.with_name("azure.toml").write_text(price.replace("rates", 'when = { search_context = "high" }\nrates') * 2)
     with pytest.raises(LedgerError, match=r"number 1.*number 2"):
         facts_in(path.with_name("azure.toml"))
 
@@ -158,3 +171,10 @@ def test_a_model_that_only_its_seller_lists_has_the_sellers_price() -> None:
     assert (cost.usd, cost.pricing_status) == (priced("x-ai", "grok-4", usage=read).usd, "priced")
     assert priced("openrouter", "text-embedding-3-small", usage=Usage(input_tokens=1_000_000)).usd == Decimal("0.02")
     assert priced("openrouter", "openai/gpt-oss-20b:free").usd == 0
+
+
+def test_a_profile_of_a_continent_leaves_the_region_open_by_which_it_is_priced() -> None:
+    cost = priced("aws", "eu.amazon.nova-pro-v1:0")
+    assert cost.usd == Decimal("1.47")
+    assert cost.assumptions == ({"standard_rate_for": "region of the model's profile"},)
+    assert priced("aws", "us.amazon.nova-pro-v1:0").pricing_status == "priced"

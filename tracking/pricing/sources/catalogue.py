@@ -97,10 +97,11 @@ def _look_up(provider: str, model: str) -> CataloguedModel | None:
         if (found := next(filter(None, listed), None)) is not None:
             listing = CatalogueListing(sold_by, found)
     known = {name.lower() for name in names} | ({listing.llm.lower()} if listing else set[str]())
-    facts = [fact for fact in facts_about(seller) if fact.is_about(known)]
+    facts = [fact for fact in facts_about(seller) if fact.kind != "differs" and fact.is_about(known)]
     bought = [fact for fact in facts if fact.kind == "resold"]
     if bought and sold_by is not None and (sellers := _sellers_listing(bought[0], known)) is not None:
-        of_seller = (fact for fact in facts_about(bought[0].seller) if fact.is_about([sellers.llm.lower()]))
+        theirs = (fact for fact in facts_about(bought[0].seller) if fact.kind != "differs")
+        of_seller = (fact for fact in theirs if fact.is_about([sellers.llm.lower()]))
         resold = ResoldListing(listing, sellers, _last_change(sold_by.id))
         return CataloguedModel(seller, resold.llm if listing else names[-1].lower(), resold, [*facts, *of_seller])
     mapped: MapListing | None = None

@@ -37,10 +37,13 @@ class _Draft:
 
     def doubt(self, units: Iterable[str]) -> None:
         """Say of units that their rates are not known to be those of the call."""
-        said = {unit: assumption("standard_rate_for", unit) for unit in units}
-        if (always := said.pop(REQUESTS, None)) is not None:  # each call is one
-            self.assumed.append(always)
-        self.doubtful |= said
+        for unit in units:
+            if unit == REQUESTS:  # each call is one
+                self.assumed.append(assumption("standard_rate_for", unit))
+            elif unit == "*":
+                self.assumed.append(assumption("standard_rate_for", "region of the model's profile"))
+            else:
+                self.doubtful[unit] = assumption("standard_rate_for", unit)
 
 
 class CataloguedModel:

@@ -8,6 +8,7 @@ A fact is a table of `supplement/<provider>.toml`; each has its public source an
     [[share]]    rates that a price lacks as a share of its rate of input
     [[factor]]   by what a term (batch, flex, priority, a region) multiplies the standard rates
     [[resold]]   models that are sold on at the price of the `seller` they are bought from
+    [[differs]]  where other packages say another price `than` we do: who is right, and why; it prices nothing
     [[settled]]  units that are billed as the rest of their kind, or not at all: nothing is assumed there
 """
 
@@ -21,6 +22,8 @@ from typing import Any, cast
 
 from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
 from tracking.pricing.sources.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
+from tracking.providers import find_provider
+from tracking.usage import known_units
 
 COMMON = frozenset({"models", "except", "from", "to", "source", "read", "why"})
 KINDS = {
@@ -30,7 +33,15 @@ KINDS = {
     "resold": frozenset({"seller"}),
     "factor": frozenset({"when", "factor", "units", "open"}),
     "settled": frozenset({"units"}),
+    "differs": frozenset({"than"}),
 }
+
+
+OF_ANY_MODEL = frozenset({"price", "resold", "differs"})
+"""The kinds that may be about models which the catalogue does not list."""
+
+TERMS = frozenset({"service_tier", "processing", "speed", "latency", "region", "key", "web_search", "search_context"})
+"""By what a call may be priced besides its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,7 @@ class Fact:
     factors: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """By unit; `*` stands for every other count of tokens."""
     seller: str = ""
+    than: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
     """Units whose rate nobody publishes, `*` for all: what stands here is taken, and that is said."""
@@ -97,11 +109,13 @@ class Fact:
             self.rates.keys() & other.rates.keys() or self.shares.keys() & other.shares.keys()
         ):
             return False
+        if self.kind == "differs" and not self.than & other.than:
+            return False
         if self.kind == "settled" and not self.units & other.units:
             return False
-        literal = [name for name in (*self.models, *other.models) if not set(name) & set("*?[")]
-        shared = set(self.models) & set(other.models)
-        return any(self.is_about([name]) and other.is_about([name]) for name in (*literal, *shared))
+        both = {*self.models, *other.models}
+        shown = both | {name.removesuffix("*") for name in both}
+        return any(self.is_about([name]) and other.is_about([name]) for name in shown)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -112,16 +126,27 @@ def facts_of(where: str, provider: str, content: Mapping[str, Any]) -> list[Fact
     """The facts of one file, as TOML reads it.
 
     Raises:
-        ValueError: malformed, or two that overlap; the facts and the field are named.
+        ValueError: malformed, or two that overlap, or one about no model there is; the facts and the field are named.
     """
+    sold_by = find_provider(provider)
+    if sold_by is None:
+        raise ValueError(f"{where}: no provider is called {provider!r}")
     unknown = content.keys() - KINDS.keys()
     if unknown:
         raise ValueError(f"{where}: {min(unknown)} is no kind of fact; known: {', '.join(KINDS)}")
+    if wrong := [kind for kind, tables in content.items() if not isinstance(tables, list)]:
+        raise ValueError(f"{where}: {wrong[0]} is not a list of tables; write [[{wrong[0]}]]")
     facts = [
         _fact(kind, f"{where} [[{kind}]] number {number}", provider, table)
         for kind in KINDS
         for number, table in enumerate(content.get(kind, []), start=1)
     ]
+    sellers = [sold_by, *filter(None, map(find_provider, sold_by.fallback_model_providers or ()))]
+    listed = [model.id.lower() for each in sellers for model in each.models]
+    for fact in facts:
+        is_sold = any(fact.is_about([name]) for name in listed) or any(map(sold_by.find_model, fact.models))
+        if fact.kind not in OF_ANY_MODEL and not is_sold:
+            raise ValueError(f"{fact.label}: {provider} sells no model called {', '.join(fact.models)}")
     for one, two in combinations(facts, 2):
         if one.contends_with(two):
             raise ValueError(f"{one.label} and {two.label} overlap: both are about {', '.join(two.models)}")
@@ -132,11 +157,9 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
     unknown = table.keys() - COMMON - KINDS[kind]
     if unknown:
         raise ValueError(f"{label}: unknown field {min(unknown)}")
-    missing = {"models", "source", "read", *KINDS[kind]} - {"peak", "open", "units"} - table.keys()
-    missing -= {"when"} if kind == "price" else set()
-    if kind == "settled" and "units" not in table:
-        missing |= {"units"}
-    if missing:
+    optional = {"peak", "open", *({"when"} if kind == "price" else ()), *({"units"} if kind == "factor" else ())}
+    needed = {"models", "source", "read", *KINDS[kind], *({"why"} if kind == "differs" else ())}
+    if missing := needed - optional - table.keys():
         raise ValueError(f"{label}: {min(missing)} is missing")
     start, end = dates_of(label, table)
     read = table["read"]
@@ -159,7 +182,8 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
         read=read,
         why=table.get("why"),
         rates=rates,
-        seller=text_of(label, table, "seller") if kind == "resold" else "",
+        seller=_seller(label, table) if kind == "resold" else "",
+        than=frozenset(_names(label, "than", table.get("than", []))),
         shares=_shares(label, table["shares"]) if kind == "share" else {},
         peak=_peak(label, table["peak"]) if "peak" in table else None,
         when=_when(label, table["when"]) if "when" in table else ("", ()),
@@ -167,6 +191,13 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
         units=frozenset(_names(label, "units", table.get("units", []))) if kind == "settled" else frozenset(),
         open=frozenset(_names(label, "open", table.get("open", []))),
     )
+
+
+def _seller(label: str, table: Mapping[str, Any]) -> str:
+    seller = text_of(label, table, "seller")
+    if find_provider(seller) is None:
+        raise ValueError(f"{label}: seller ({seller!r}) is no provider")
+    return seller
 
 
 def _shares(label: str, value: object) -> dict[str, Decimal]:
@@ -178,15 +209,24 @@ def _shares(label: str, value: object) -> dict[str, Decimal]:
 
 def _names(label: str, name: str, value: object) -> tuple[str, ...]:
     texts = cast("list[object]", value) if isinstance(value, list) else [value]
-    if not all(isinstance(text, str) and text for text in texts):
+    if not all(isinstance(text, str) and text for text in texts) or (name == "models" and not texts):
         raise ValueError(f"{label}: {name} ({value!r}) is not a list of names")
+    if name in ("units", "open"):
+        _check_units(label, name, cast("list[str]", texts))
     return tuple(str(text).lower() for text in texts)
+
+
+def _check_units(label: str, name: str, units: Iterable[str]) -> None:
+    if unknown := set(units) - known_units() - {"*"}:
+        raise ValueError(f"{label}: {name} has no unit named {min(unknown)}")
 
 
 def _when(label: str, value: object) -> tuple[str, tuple[str, ...]]:
     if not isinstance(value, dict) or len(cast("dict[str, Any]", value)) != 1:
         raise ValueError(f"{label}: when ({value!r}) is not a table of one term, e.g. {{ processing = 'batch' }}")
     ((term, values),) = cast("dict[str, Any]", value).items()
+    if term not in TERMS:
+        raise ValueError(f"{label}: when.{term} is no term; known: {', '.join(sorted(TERMS))}")
     return term, _names(label, f"when.{term}", values)
 
 
@@ -195,6 +235,7 @@ def _factors(label: str, table: Mapping[str, Any]) -> dict[str, Decimal]:
     if not isinstance(units, dict):
         raise ValueError(f"{label}: units ({units!r}) is not a table of factors by unit")
     given = {"*": table["factor"], **cast("dict[str, object]", units)}
+    _check_units(label, "units", given)
     return {unit: amount_of(label, f"units.{unit}", factor) for unit, factor in given.items()}
 
 

@@ -30,6 +30,12 @@ def names_of(provider: str, model: str) -> Iterator[str]:
                 yield name
 
 
+def bare_name(provider: str, model: str) -> str:
+    """A model's name without what says no more than whose it is."""
+    *_, bare = _without_folders(provider, model.strip())
+    return bare
+
+
 def _without_folders(provider: str, model: str) -> Iterator[str]:
     yield model
     if (folders := FOLDERS.match(model)) is not None and folders[1]:

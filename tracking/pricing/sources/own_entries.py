@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any, cast
 
 from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
+from tracking.pricing.sources.model_names import bare_name
 from tracking.pricing.sources.toml_fields import amount_of, dates_of, decimal_of, rates_of, text_of
 from tracking.providers import provider_named
 from tracking.terms import implied_by
@@ -107,6 +108,8 @@ def _entry(kind: str, label: str, table: Mapping[str, Any]) -> Entry:
         raise ValueError(f"{label}: unknown field {min(unknown)}")
     provider = provider_named(text_of(label, table, "provider"))
     model = text_of(label, table, "model").strip() if kind == "price" or "model" in table else None
+    if model is not None and _is_literal(model):
+        model = bare_name(provider, model)
     start, end = dates_of(label, table)
     if value_field not in table:
         raise ValueError(f"{label}: {value_field} is missing")

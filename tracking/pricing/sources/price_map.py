@@ -157,12 +157,21 @@ def _release() -> tuple[str, date]:
     return version, datetime.fromtimestamp(installed, UTC).date()
 
 
+Entries = Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]]
+
+
 @cache
-def _models() -> dict[tuple[str, str], tuple[str, Mapping[str, Any]]]:
-    """The map's entries by provider and each name a model may go by; the name the map lists it by comes first."""
+def _models() -> Entries:
     path = _path()
-    if path is None or not path.exists():
-        return {}
+    return {} if path is None or not path.exists() else entries_in(path)
+
+
+def entries_in(path: Path) -> Entries:
+    """A map's entries by provider and each name a model may go by; the name the map lists it by comes first.
+
+    Raises:
+        LedgerError: the file cannot be read.
+    """
     try:
         content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, ValueError) as error:
@@ -180,6 +189,11 @@ def _models() -> dict[tuple[str, str], tuple[str, Mapping[str, Any]]]:
         for name in rest:
             shorter.setdefault((provider, name.lower()), (bare, entry))
     return shorter | exact
+
+
+def standard_rates(entry: Mapping[str, Any]) -> dict[str, GivenRate]:
+    """The rates of an entry by their names, without those on a term."""
+    return _rates(entry, "")
 
 
 def _rates(entry: Mapping[str, Any], end: str) -> dict[str, GivenRate]:

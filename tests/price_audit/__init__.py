@@ -1,0 +1,1 @@
+"""The prices we know beside those other packages know."""
