@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dbt_server
 import pytest
+from hypothesis import HealthCheck, settings
 
 import tracking
 from tracking import CostTracker, LLMUsageRecord
@@ -30,6 +31,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+# How long an example takes is the machine's to say.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -148,7 +148,6 @@ def test_any_sequence_of_operations_and_crashes(tally: Tally) -> None:
         settings=settings(
             max_examples=150 if LONG else 8,
             stateful_step_count=25 if LONG else 12,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -107,7 +107,7 @@ def by_the_rule(rows: list[dict[str, Any]], call: dict[str, Any]) -> dict[str, A
 
 
 @given(rows=ledgers())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_call_stands_at_the_sum_of_its_rows_and_at_the_word_of_the_last(rows: list[dict[str, Any]]) -> None:
     calls = standing_calls(pl.DataFrame(rows, schema=USAGE_SCHEMA)).to_dicts()
     found = {call["record_id"]: call | {"other_units": json.loads(call["other_units"] or "{}")} for call in calls}
@@ -124,7 +124,7 @@ def as_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 @given(rows=ledgers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_models_macro_and_python_say_the_same_of_every_call(
     compiled: list[str], file: Path, rows: list[dict[str, Any]]
 ) -> None:

@@ -93,7 +93,7 @@ def walk(rows: list[Row], tenant: str | None, start: Thing, day: int) -> tuple[l
         way.append(parent)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(calls, max_size=12))
 def test_every_thing_costs_what_a_walk_up_its_parents_says(
     warehouse: tuple[duckdb.DuckDBPyConnection, dict[str, str]], rows: list[Row]

@@ -118,8 +118,7 @@ GIVEN = {"user": 1, "trackable": ("A", 1), "request_type": "generate_rubric", "p
 )
 @settings(
     max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 def test_whatever_is_given_only_documented_errors_come_and_what_was_paid_is_kept(
     tmp_path_factory: pytest.TempPathFactory,

@@ -15,7 +15,7 @@ from warehouse.ledger.segments import scan
 ODD_NAMES = st.text("[]*?{}!^\\'\"-, ab0ü#%$~:", min_size=1, max_size=10)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(names=st.lists(ODD_NAMES, min_size=2, max_size=4, unique=True))
 def test_each_reader_reads_the_files_it_is_given_alone(
     names: list[str], tmp_path_factory: pytest.TempPathFactory

@@ -85,7 +85,7 @@ def contradicts_itself(counts: dict[str, Any]) -> bool:
     return bool(assumptions) or fitted != counts
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(answers())
 def test_compiled_extraction_is_genai_prices_extraction(drawn: tuple[Any, dict[str, Any]]) -> None:
     provider, body = drawn

@@ -129,7 +129,7 @@ def row_of(response: LLMResponse) -> dict[str, Any]:
     return {field.name: getattr(response, field.name) for field in fields(response) if field.name != "text"}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(usage=usages(), provider=st.sampled_from(["openai", "anthropic", "aws", "google", "x-ai", "perplexity", "acme"]))
 def test_its_json_is_read_as_its_objects_are(litellm: Any, usage: dict[str, Any], provider: str) -> None:
     made = litellm.ModelResponse(

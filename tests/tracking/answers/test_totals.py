@@ -192,7 +192,7 @@ def bodies(model: str, n: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), st.sampled_from(list(BILLABLE)), st.sampled_from(["chat", "messages", "gemini", "realtime"]))
 def test_a_paid_answer_is_never_refused_for_its_parts(data: st.DataObject, provider: str, shape: str) -> None:
     model = data.draw(st.sampled_from(BILLABLE[provider]))

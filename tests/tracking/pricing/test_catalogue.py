@@ -152,7 +152,7 @@ def drawn_calls(draw: st.DrawFn) -> tuple[Provider, ModelInfo, dict[str, int | D
     return provider, model, counts, at, draw(st.sampled_from(contexts_of(model)))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(drawn_calls())
 def test_any_counts_at_any_instant_cost_or_are_refused_as_genai_prices_does(
     call: tuple[Provider, ModelInfo, dict[str, int | Decimal], datetime, dict[str, str]],

@@ -12,7 +12,7 @@ from catalogued import knows_the_terms
 from genai_prices import Usage as CatalogueUsage
 from genai_prices import calc_price
 from genai_prices.data_snapshot import get_snapshot
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from provider_answers import ANTHROPIC, CHAT, SHAPES, catalogue_counts
 
@@ -204,7 +204,7 @@ def differs_by_facts(response: LLMResponse, expected: Decimal, at: datetime) -> 
     return cost.usd != expected and cost.price is not None and bool(cost.price.facts)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600)
 @given(answers(), INSTANTS)
 def test_any_usage_of_any_model_at_any_time_costs_what_genai_prices_says(response: LLMResponse, at: datetime) -> None:
     assume(knows_the_terms(model_of(response), dict(response.price_context), at))

@@ -197,13 +197,13 @@ def rows_of_usage(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows=st.lists(rows_of_usage(), min_size=1, max_size=40))
 def test_any_rows(rows: list[dict[str, Any]]) -> None:
     assert_same_as_by_row(frame_of(rows), CostCalculator())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(rows_of_usage(), max_size=20), data=st.data())
 def test_any_rows_as_if_another_model_had_answered(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     provider, model = data.draw(st.sampled_from(MODELS))
@@ -213,7 +213,7 @@ def test_any_rows_as_if_another_model_had_answered(rows: list[dict[str, Any]], d
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(counts=st.lists(usages(), min_size=1, max_size=30), seconds=st.integers(-3, 3))
 def test_own_prices_discounts_and_fees(counts: list[dict[str, Any]], seconds: int, tmp_path_factory: Any) -> None:
     path = tmp_path_factory.mktemp("prices") / "prices.toml"

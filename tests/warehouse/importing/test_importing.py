@@ -424,7 +424,7 @@ IN_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_line_holds_it_is_recorded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

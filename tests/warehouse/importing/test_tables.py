@@ -286,7 +286,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(CELL, min_size=3, max_size=3), max_size=4))
 def test_whatever_the_cells_hold_every_row_is_accounted_for(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]

@@ -123,7 +123,7 @@ def test_sealing_again_changes_nothing(home: Path) -> None:
     cost=st.decimals(min_value=0, max_value=Decimal("999999.999999999999"), places=12),
     tokens=st.integers(0, MAX_COUNT),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_cost_and_count_survives_to_the_last_digit(
     tmp_path_factory: pytest.TempPathFactory, cost: Decimal, tokens: int
 ) -> None:
@@ -263,7 +263,7 @@ def test_a_torn_last_line_of_a_gone_writer_is_kept_with_place_and_reason(home: P
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_byte_costs_its_line_and_no_neighbour(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -110,7 +110,7 @@ ids = st.sampled_from([*(f"{number:032x}" for number in (1, 2, 2**64, 2**64 + 1)
 
 
 @given(batches=st.lists(st.lists(st.tuples(ids, st.none() | ids), max_size=6), max_size=12), data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_segment_that_holds_an_id_is_found_through_merges_and_reopening(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[str, str | None]]], data: st.DataObject
 ) -> None:

@@ -178,13 +178,13 @@ def sealed_in_cuts(sequence: Sequence[Delivery], cuts: Iterable[int]) -> Ledger:
 
 
 @given(sequence=deliveries)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_one_seal_holds_what_the_rule_says(sequence: list[Delivery]) -> None:
     assert sealed_in_cuts(sequence, []).totals() == by_the_rule(sequence)
 
 
 @given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_sums_are_the_same_however_deliveries_are_cut_into_seals(sequence: list[Delivery], cuts: list[int]) -> None:
     assert sealed_in_cuts(sequence, cuts).totals() == by_the_rule(sequence)
 
@@ -193,7 +193,7 @@ def test_the_sums_are_the_same_however_deliveries_are_cut_into_seals(sequence: l
     steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=6),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_growing_stream_counts_once_and_complete_in_whatever_order_it_is_sealed(
     steps: list[tuple[int, int, int]], data: st.DataObject
 ) -> None:
@@ -227,7 +227,7 @@ def test_a_growing_stream_counts_once_and_complete_in_whatever_order_it_is_seale
     fewer=st.integers(0, 3),
     data=st.data(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_a_partial_row_covers_never_adds_whatever_the_order_or_the_clock(
     steps: list[tuple[int, int]], clocks: list[int], fewer: int, data: st.DataObject
 ) -> None:
@@ -278,7 +278,7 @@ def test_a_final_answer_that_cannot_be_priced_takes_no_price_away() -> None:
 
 
 @given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_delivering_everything_again_adds_nothing(sequence: list[Delivery], cuts: list[int]) -> None:
     ledger = sealed_in_cuts(sequence, cuts)
     before = ledger.rows
@@ -288,7 +288,7 @@ def test_delivering_everything_again_adds_nothing(sequence: list[Delivery], cuts
 
 
 @given(sequence=deliveries, cuts=st.lists(st.integers(1, 8), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_that_counts_is_a_valid_record_and_a_correction_names_one(
     sequence: list[Delivery], cuts: list[int]
 ) -> None:
