@@ -49,6 +49,7 @@ class ReportSettings:
     rubric_types: tuple[str, ...] | None = None
     batch_request_types: tuple[str, ...] | None = None
     outlier_robust_z: float | None = None
+    fiscal_year_first_month: int | None = None
 
     def given(self) -> dict[str, object]:
         """What the books say, by name, as JSON can hold it."""
@@ -151,6 +152,12 @@ def _days(path: Path, name: str, value: object) -> int:
     return value
 
 
+def _month(path: Path, name: str, value: object) -> int:
+    if type(value) is not int or not 1 <= value <= 12:
+        raise _refused(path, name, value, "expected the number of a month, 1 to 12")
+    return value
+
+
 _Reader = Callable[[Path, str, object], object]
 
 REPORTS: dict[str, _Reader] = {
@@ -160,6 +167,7 @@ REPORTS: dict[str, _Reader] = {
     "rubric_types": _trackable_types,
     "batch_request_types": _request_types,
     "outlier_robust_z": _score,
+    "fiscal_year_first_month": _month,
 }
 RETENTION: dict[str, _Reader] = {"prompts_days": _days, "rows_days": _days}
 

@@ -1,19 +1,17 @@
 """How many unusual days are found, and how many usual ones flagged: `python -m tests.benchmarks.anomalies_found FILE…`
 
 Each numeric column of each CSV file that names days is a series (see `forecast_coverage`), as if it were what
-somebody's days cost in USD, who then comes on every day, or on so many a week or month, drawn at random. Of each, every
-17th day is made ten times as dear in one run, and none in another. Printed is, by how often they come, how many of the
-planted days the models' own SQL finds, and how many days of the other run it flags; and the same without the rule of
-the dearest day. With `--home` the users of a ledger are taken too, as they came.
+somebody's days cost in USD, who then comes on every day, or on so many a week or month, drawn by a hash. Of each,
+every 40th day is made ten times as dear, so that no two are known at once, in four runs; and none in another. Printed
+is, by how often they come, how many of the planted days the models' own SQL finds, and how many days of the other run
+it flags; and the same without the rule of the dearest day. With `--home` the users of a ledger are taken too.
 """
 
 import argparse
 import sys
 from pathlib import Path
-from random import Random
 
 import duckdb
-import polars as pl
 
 from tests.benchmarks.forecast_coverage import compiled, read_series
 from tracking.home import Home
@@ -29,37 +27,33 @@ OFTEN = {
     "1 a month": 1 / 30,
 }
 COPIES = 3
-EVERY, FIRST, FACTOR = 17, 5, 10
+EVERY, FIRST, FACTOR = 40, (5, 15, 25, 35), 10
 FROM_A_LEDGER = "users of a ledger"
 
-Day = tuple[str, str, str, str, float]
-"""How often, series, who, which date, and what it cost."""
 
-
-def days_of(files: list[Path], home: Path | None) -> list[Day]:
-    random = Random(5)
-    days: list[Day] = []
-    with duckdb.connect() as connection:
-        for file in files:
-            for name in read_series(connection, file):
-                rows = connection.execute(
-                    f'select day, "{name}" from series where "{name}" > 0 order by day'
-                ).fetchall()
-                for often, share in OFTEN.items():
-                    for copy in range(COPIES if share < 1 else 1):
-                        who = f"{file.name} {name}, {often}, {copy}"
-                        days += [
-                            (often, f"{file.name} {name}", who, f"{day}", value)
-                            for day, value in rows
-                            if random.random() < share
-                        ]
+def read_days(connection: duckdb.DuckDBPyConnection, files: list[Path], home: Path | None) -> None:
+    """Make the table `days`: how often who comes, of which series, on which day, and what that cost."""
+    connection.execute("create table days (often varchar, series varchar, who varchar, day date, cost double)")
+    for file in files:
+        for name in read_series(connection, file):
+            for often, share in OFTEN.items():
+                for copy in range(COPIES if share < 1 else 1):
+                    # Drawn by a hash, so that every run draws the same.
+                    connection.execute(
+                        f"""
+                        insert into days
+                        select $often, $series, concat_ws(', ', $series, $often, $copy), day, "{name}" from series
+                        where "{name}" > 0 and md5_number_lower(concat($series, $copy, day)) % 1000 < 1000 * $share
+                        """,
+                        {"often": often, "series": f"{file.name} {name}", "copy": copy, "share": share},
+                    )
     if home:
         with open_warehouse(Home(home)) as warehouse:
-            days += warehouse.execute(
-                f"select '{FROM_A_LEDGER}', 'users', user_id || coalesce(' ' || tenant, ''), reporting_date::varchar,"
+            users = warehouse.execute(
+                f"select '{FROM_A_LEDGER}', 'users', user_id || coalesce(' ' || tenant, ''), reporting_date,"
                 " sum(cost_usd)::double from cost_per_user_day where cost_usd > 0 group by all"
             ).fetchall()
-    return days
+        connection.executemany("insert into days values (?, ?, ?, ?, ?)", users)
 
 
 def measure(files: list[Path], home: Path | None) -> list[tuple[str, int, float, float, float, float]]:
@@ -67,47 +61,46 @@ def measure(files: list[Path], home: Path | None) -> list[tuple[str, int, float,
     the dearest day's rule and without it."""
     queries = compiled(MODELS)
     flagged = queries["cost_anomalies"].rpartition("select * from explained")[0]
-    days = days_of(files, home)
     with duckdb.connect() as connection:
-        connection.register("given_days", pl.DataFrame(days, ["often", "series", "who", "day", "cost"], orient="row"))
-        connection.execute("create table days as select * replace (day::date as day) from given_days")
+        read_days(connection, files, home)
         connection.execute(
             f"""
             create table numbered as
-            select *, row_number() over (partition by who order by day) % {EVERY} = {FIRST} as is_planted from days;
+            select *, row_number() over (partition by who order by day) % {EVERY} as place from days where cost < 1e15;
             create table int_cost_daily as
             select date '2000-01-01' as reporting_date, 1e-12::decimal(38, 12) as cost_usd;
-            create table found (who varchar, day date, has_planted boolean, basis varchar)
+            create table found (who varchar, day date, planted_at int, basis varchar)
             """
         )
-        for has_planted in (False, True):
+        for planted_at in (None, *FIRST):
+            planted = "null" if planted_at is None else planted_at
             connection.execute(
                 f"""
                 create or replace table int_entity_cells as
                 select series as entity_type, who as entity_id, null::varchar as entity_tenant,
                     null::varchar as entity_provider, day as reporting_date, 'p' as provider, 'm' as llm,
                     'r' as request_type, 1 as requests, 1 as tokens,
-                    (cost * case when {has_planted} and is_planted then {FACTOR} else 1 end)::decimal(38, 12)
-                        as cost_usd
-                from numbered where cost < 1e15;
+                    (cost * case when place = {planted} then {FACTOR} else 1 end)::decimal(38, 12) as cost_usd
+                from numbered;
                 create or replace table int_entity_days as {queries["int_entity_days"]};
-                insert into found
-                {flagged} select entity_id, reporting_date, {has_planted}, basis from flagged
+                insert into found {flagged} select entity_id, reporting_date, {planted}, basis from flagged
                 """
             )
-        known = "basis <> 'dearest_day'"
+        usual = "basis <> 'dearest_day'"
         return connection.execute(
             f"""
             select
                 often,
-                count(*) filter (is_planted),
-                count(planted.basis) filter (is_planted) / count(*) filter (is_planted),
-                count(planted.basis) filter (is_planted and planted.{known}) / count(*) filter (is_planted),
+                count(*) filter (place in {FIRST}),
+                count(planted.basis) / count(*) filter (place in {FIRST}),
+                count(planted.basis) filter (planted.{usual}) / count(*) filter (place in {FIRST}),
                 count(clean.basis) / count(*),
-                count(clean.basis) filter (clean.{known}) / count(*)
+                count(clean.basis) filter (clean.{usual}) / count(*)
             from (select * from numbered union all select * replace ('all' as often) from numbered) as numbered
-            left join (from found where has_planted) as planted using (who, day)
-            left join (from found where not has_planted) as clean using (who, day)
+            left join found as planted
+                on numbered.who = planted.who and numbered.day = planted.day and numbered.place = planted.planted_at
+            left join found as clean
+                on numbered.who = clean.who and numbered.day = clean.day and clean.planted_at is null
             group by often
             order by list_position({[*OFTEN, FROM_A_LEDGER, "all"]}, often)
             """

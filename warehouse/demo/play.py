@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import cast
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.errors import ArgumentError, CostTrackingError
 from tracking.home import Home
+from tracking.rows import build
 from warehouse.demo.budgets import write_budgets
 from warehouse.demo.calls import Call, session_calls
 from warehouse.demo.names import write_names
@@ -83,13 +85,20 @@ def play(
             player.join()
 
 
-def record_sessions(tracker: CostTracker, school: School, sessions: Iterable[Session]) -> Iterator[LLMUsageRecord]:
-    """Record every call of `sessions`; a retry names the record of the attempt before it."""
+def record_sessions(
+    tracker: CostTracker, school: School, sessions: Iterable[Session], at: Callable[[datetime], None] | None = None
+) -> Iterator[LLMUsageRecord]:
+    """Record every call of `sessions`; a retry names the record of the attempt before it.
+
+    `at` is told before each when its answer had come.
+    """
     for session in sessions:
         teacher = session.assignment.teacher
         tags = {"subject": teacher.subject, "work": session.work}
         previous: LLMUsageRecord | None = None
         for call in session_calls(school, session):
+            if at:
+                at(call.occurred_at + timedelta(milliseconds=call.latency_ms or 0))
             previous = tracker.record(
                 llm_response=_response(call),
                 trackable=call.trackable,
@@ -141,6 +150,11 @@ def _follow(players: dict[Connection, SpawnProcess], progress: Callable[[int], N
     return call_count
 
 
+def _set_clock(instant: datetime) -> None:
+    """Rows are recorded at `instant`: a platform records its calls as they end, and no report should call them late."""
+    build.now = lambda: instant
+
+
 def _play_part(part: _Part, sender: Connection) -> None:
     """What one process does. It sends how many more calls are recorded; at the end None, or the error as text."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which stops its players
@@ -148,7 +162,7 @@ def _play_part(part: _Part, sender: Connection) -> None:
         school = build_school(part.calls, part.seed)
         pending_count = 0
         with CostTracker(home=part.home, on_unknown_model="record", on_error="raise") as tracker:
-            for _ in record_sessions(tracker, school, school.share(part.number, part.of)):
+            for _ in record_sessions(tracker, school, school.share(part.number, part.of), _set_clock):
                 pending_count += 1
                 if pending_count == CALLS_PER_REPORT:
                     sender.send(pending_count)

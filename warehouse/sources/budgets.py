@@ -96,7 +96,7 @@ class Budget(BaseModel):
 
     name: Text
     scope: Literal["all", "tenant", "user", "trackable", "request_type", "model", "tag"]
-    period: Literal["day", "week", "month", "term"]
+    period: Literal["day", "week", "month", "quarter", "year", "term"]
     limit_usd: Annotated[Decimal, BeforeValidator(_limit)]
     value: Text | None = None
     tenant: Text | None = None

@@ -73,6 +73,11 @@ def test_what_the_books_say_is_read(home: Path) -> None:
         ("format_version = 1\n[reports]\noutlier_robust_z = nan", ["reports.outlier_robust_z is nan"]),
         ("format_version = 1\n[reports]\noutlier_robust_z = inf", ["reports.outlier_robust_z is inf"]),
         ("format_version = 1\n[reports]\noutlier_robust_z = 0", ["reports.outlier_robust_z is 0"]),
+        (
+            "format_version = 1\n[reports]\nfiscal_year_first_month = 13",
+            ["reports.fiscal_year_first_month is 13", "1 to 12"],
+        ),
+        ("format_version = 1\n[reports]\nfiscal_year_first_month = true", ["fiscal_year_first_month is True"]),
         (f"format_version = 1\n[reports]\noutlier_robust_z = 1{'0' * 400}", ["reports.outlier_robust_z is 1000"]),
         ("format_version = 1\n[retention]\nrows_days = 1.5", ["retention.rows_days is 1.5", "whole number of days"]),
         ("format_version = 1\n[retention]\nyears = 1", ["retention.years is 1", "not a setting"]),

@@ -252,6 +252,10 @@ def test_processes_record_the_whole_month_and_playing_again_adds_no_record(tmp_p
     rows = journal_rows(tmp_path)
     assert len(rows) == len({row["record_id"] for row in rows}) == 420
     assert len(list((tmp_path / "journal").iterdir())) == 2
+    # As a platform does: a month that is played in a minute is no month of calls that came late.
+    for row in rows:
+        took = datetime.fromisoformat(row["recorded_at"]) - datetime.fromisoformat(row["occurred_at"])
+        assert timedelta(0) <= took < timedelta(hours=1)
     unpriced = {row["model"] for row in rows if row["pricing_status"] == "unpriced" and row["status"] == "ok"}
     assert unpriced == {OWN_GRADER.name}
     assert play(tmp_path, calls=420, processes=3) == 420

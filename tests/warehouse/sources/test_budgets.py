@@ -27,7 +27,10 @@ def written(path: Path, *entries: dict[str, str | None]) -> Path:
     ("entry", "problem"),
     [
         ({"scope": '"planet"'}, r"number 1 \(school\): scope \(planet\) is not one of 'all', 'tenant'"),
-        ({"period": '"year"'}, r"period \(year\) is not one of 'day', 'week', 'month' or 'term'"),
+        (
+            {"period": '"decade"'},
+            r"period \(decade\) is not one of 'day', 'week', 'month', 'quarter', 'year' or 'term'",
+        ),
         ({"limit": "3"}, "unknown field limit"),
         ({"limit_usd": "-1"}, r"limit_usd \(-1\) is negative"),
         ({"limit_usd": "0.0000000000001"}, r"limit_usd \(1E-13\) has more than 12 decimal places"),

@@ -129,12 +129,16 @@ in_periods as (
             when 'day' then deviated.reporting_date
             when 'week' then {{ start_of('week', 'deviated.reporting_date') }}
             when 'month' then {{ start_of('month', 'deviated.reporting_date') }}
+            when 'quarter' then {{ start_of_fiscal('quarter', 'deviated.reporting_date') }}
+            when 'year' then {{ start_of_fiscal('year', 'deviated.reporting_date') }}
             when 'term' then budgets.valid_from
         end as period_start,
         case budgets.period
             when 'day' then {{ date_after('deviated.reporting_date', 1, 'day') }}
             when 'week' then {{ date_after(start_of('week', 'deviated.reporting_date'), 1, 'week') }}
             when 'month' then {{ date_after(start_of('month', 'deviated.reporting_date'), 1, 'month') }}
+            when 'quarter' then {{ date_after(start_of_fiscal('quarter', 'deviated.reporting_date'), 3, 'month') }}
+            when 'year' then {{ date_after(start_of_fiscal('year', 'deviated.reporting_date'), 12, 'month') }}
             when 'term' then budgets.valid_to
         end as next_period_start
     from deviated

@@ -46,6 +46,8 @@ described as (
         cast(extract(month from reporting_date) as integer) as month_number,
         cast(extract(day from reporting_date) as integer) as day_of_month,
         {{ start_of('month', 'reporting_date') }} as reporting_month,
+        {{ start_of_fiscal('quarter', 'reporting_date') }} as reporting_quarter,
+        {{ start_of_fiscal('year', 'reporting_date') }} as reporting_fiscal_year,
         {{ start_of('week', 'reporting_date') }} as reporting_week,
         {{ iso_weekday('reporting_date') }} as iso_weekday
     from dates
@@ -60,7 +62,8 @@ named as (
         iso_weekday > 5 as is_weekend,
         {{ is_whole('reporting_date') }} as is_whole_day,
         {{ is_whole(date_after('reporting_week', 6, 'day')) }} as is_whole_week,
-        {{ is_whole(date_after(date_after('reporting_month', 1, 'month'), -1, 'day')) }} as is_whole_month
+        {{ is_whole(date_after(date_after('reporting_month', 1, 'month'), -1, 'day')) }} as is_whole_month,
+        {{ is_whole(date_after(date_after('reporting_quarter', 3, 'month'), -1, 'day')) }} as is_whole_quarter
     from described
 
 )
