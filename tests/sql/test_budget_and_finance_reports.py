@@ -42,7 +42,7 @@ scope = "tenant"
 value = "north"
 period = "week"
 limit_usd = 10.000000000001
-to = 2026-07-01
+to = 2026-06-30
 
 [[budget]]
 name = "north"
@@ -66,7 +66,7 @@ scope = "tag"
 value = "the.subject=it's history"
 period = "term"
 from = 2026-04-15
-to = 2026-08-20
+to = 2026-08-19
 limit_usd = 1000
 
 [[budget]]
@@ -379,16 +379,16 @@ def test_the_public_validator_of_focus_1_2_finds_nothing_but_what_it_cannot_know
 def write_invoice(file: Path, records: Records) -> None:
     """August up to the 20th: one model billed for 1,000,000 tokens more, one at a tenth more and to the cent, a charge
     the ledger does not know. September of another provider, which the ledger knows nothing of."""
-    until = date(2026, 8, 21)
-    mine = [made for made in records if date(2026, 8, 1) <= made.occurred_at.date() < until]
+    last = date(2026, 8, 20)
+    mine = [made for made in records if date(2026, 8, 1) <= made.occurred_at.date() <= last]
     lines = ["provider,from,to,amount,currency,model,quantity"]
     for model, more_tokens, factor in (("gpt-4o", 1_000_000, Decimal(1)), ("gpt-4o-mini", 0, Decimal("1.1"))):
         billed = [made for made in mine if made.llm == model]
         tokens = sum(made.token_count or 0 for made in billed)
         amount = cost(billed) * factor * (tokens + more_tokens) / tokens
-        lines.append(f"openai,2026-08-01,{until},{amount:.2f},USD,{model},{tokens + more_tokens}")
-    lines.append(f"openai,2026-08-01,{until},3.10,USD,web search,")
-    lines.append("mistral,2026-09-01,2026-10-01,7,USD,,")
+        lines.append(f"openai,2026-08-01,{last},{amount:.2f},USD,{model},{tokens + more_tokens}")
+    lines.append(f"openai,2026-08-01,{last},3.10,USD,web search,")
+    lines.append("mistral,2026-09-01,2026-09-30,7,USD,,")
     file.write_text("\n".join(lines) + "\n")
 
 

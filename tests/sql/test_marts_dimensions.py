@@ -28,7 +28,7 @@ rates = {input_mtok = "0.40", output_mtok = "1.60"}
 provider = "openai"
 model = "gpt-4o"
 from = 2026-10-01
-to = 2026-11-01
+to = 2026-10-31
 percent = 12.5
 
 [[fee]]

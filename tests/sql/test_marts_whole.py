@@ -29,7 +29,7 @@ from warehouse.published.read import open_warehouse
 from warehouse.sealing.seal import seal
 
 COOKBOOK = DOCS / "sql-cookbook.md"
-INVOICE = "provider,from,to,amount,currency\nopenai,2026-09-01,2026-10-01,30.00,USD\n"
+INVOICE = "provider,from,to,amount,currency\nopenai,2026-09-01,2026-09-30,30.00,USD\n"
 SUMMER_TIME_ENDS = datetime(2026, 10, 25, tzinfo=UTC)
 LATE_DAY = date(2026, 9, 16)
 PARQUET_ENDS = 8

@@ -1,6 +1,6 @@
 """`budgets.toml` in the home: what may be spent on whom or what, in which period. See docs/budgets.md.
 
-An entry is in force for the periods that begin from `from` up to but not including `to`, so that a limit can be changed
+An entry is in force for the periods that begin from `from` to `to`, both included, so that a limit can be changed
 without changing what it was before.
 """
 
@@ -90,7 +90,7 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Budget(BaseModel):
-    """One `[[budget]]` entry. `first` and `end` are its `from` and `to`: the end is the first day after it."""
+    """One `[[budget]]` entry. `first` and `last` are its `from` and `to`, both included."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,7 +101,7 @@ class Budget(BaseModel):
     value: Text | None = None
     tenant: Text | None = None
     first: Day | None = Field(None, alias="from")
-    end: Day | None = Field(None, alias="to")
+    last: Day | None = Field(None, alias="to")
     warn: Annotated[tuple[int, ...], BeforeValidator(_levels)] = (80,)
 
     @model_validator(mode="after")
@@ -112,13 +112,20 @@ class Budget(BaseModel):
             raise ValueError("tenant is not for scope tenant; its value names the tenant")
         if self.scope in KEYED_SCOPES and not all(self.scope_pair):
             raise ValueError(f"value ({self.value}) is not written like {self._example}")
-        if self.period == "term" and (self.first is None or self.end is None):
+        if self.period == "term" and (self.first is None or self.last is None):
             raise ValueError(f"{'from' if self.first is None else 'to'} is missing for period term")
-        if self.first and self.end and self.first >= self.end:
-            raise ValueError(f"from ({self.first}) is not before to ({self.end})")
-        if self.period == "term" and self.first and self.end and self.end - self.first > LONGEST_TERM:
-            raise ValueError(f"from ({self.first}) to ({self.end}) is a term of more than {LONGEST_TERM.days:,} days")
+        if self.last == date.max:
+            raise ValueError(f"to ({self.last}) is out of range")
+        if self.first and self.last and self.first > self.last:
+            raise ValueError(f"to ({self.last}) is before from ({self.first})")
+        if self.period == "term" and self.first and self.last and self.last - self.first >= LONGEST_TERM:
+            raise ValueError(f"from ({self.first}) to ({self.last}) is a term of more than {LONGEST_TERM.days:,} days")
         return self
+
+    @property
+    def end(self) -> date | None:
+        """The first day after it."""
+        return None if self.last is None else self.last + timedelta(days=1)
 
     @property
     def scope_pair(self) -> tuple[str | None, str | None]:

@@ -210,7 +210,7 @@ def _read_json(path: Path) -> Invoice:
     for page in cast("list[Any]", content if isinstance(content, list) else [content]):
         provider, read = _page(page)
         for bucket in read.data:
-            _check_span(bucket.first, bucket.end)
+            _check_span(bucket.first, bucket.end - timedelta(days=1))
             invoice.spans.append((provider, bucket.first, bucket.end))
             for result in bucket.results:
                 amount = result.amount.value if isinstance(result, _OpenAIResult) else result.amount
@@ -252,8 +252,10 @@ def _csv_line(number: int, row: Mapping[str, str]) -> Line:
     if blank:
         raise ValueError(f"{blank[0]} is empty")
     _usd(row["currency"])
-    first, end = (_csv_day(row, column) for column in ("from", "to"))
-    _check_span(first, end)
+    first, last = (_csv_day(row, column) for column in ("from", "to"))
+    if last == date.max:
+        raise ValueError(f"to ({last}) is out of range")
+    _check_span(first, last)
     tokens = row.get("quantity")
     if tokens and not (tokens.removeprefix("-").isdecimal() and len(tokens) <= 18):
         raise ValueError(f"quantity ({tokens}) is not a whole number of tokens")
@@ -261,7 +263,7 @@ def _csv_line(number: int, row: Mapping[str, str]) -> Line:
         number,
         _provider(row["provider"]),
         first,
-        end,
+        last + timedelta(days=1),
         row.get("model") or None,
         int(tokens) if tokens else None,
         _amount(row["amount"]),
@@ -281,12 +283,12 @@ def _csv_day(row: Mapping[str, str], column: str) -> date:
         raise ValueError(f"{column} ({row[column]}) is not a date like 2026-11-01") from None
 
 
-def _check_span(first: date, end: date) -> None:
-    if first >= end:
-        raise ValueError(f"from ({first}) is not before to ({end})")
-    last = end - timedelta(days=1)
+def _check_span(first: date, last: date) -> None:
+    """Both are included."""
+    if first > last:
+        raise ValueError(f"to ({last}) is before from ({first})")
     if (first.year, first.month) != (last.year, last.month):
-        raise ValueError(f"from ({first}) to ({end}) is more than one month: it cannot be split exactly")
+        raise ValueError(f"from ({first}) to ({last}) is more than one month: it cannot be split exactly")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

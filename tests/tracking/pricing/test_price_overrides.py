@@ -17,7 +17,7 @@ OWN_MODEL = """
 provider = "openai"
 model = "ft:school-grader-v1"
 from = 2026-05-01
-to = 2026-06-01
+to = 2026-05-31
 [price.rates]
 input_mtok = "0.80"
 cache_read_mtok = 0.08
@@ -150,7 +150,7 @@ def test_what_is_malformed_is_refused_naming_entry_field_and_value(tmp_path: Pat
 
 
 def test_two_entries_that_overlap_are_refused_with_both_named(tmp_path: Path) -> None:
-    one = '[[discount]]\nprovider = "openai"\npercent = 5\nto = 2026-02-02\n'
+    one = '[[discount]]\nprovider = "openai"\npercent = 5\nto = 2026-02-01\n'
     adjoining = '[[discount]]\nprovider = "openai"\npercent = 6\nfrom = 2026-02-02\n'
     calculator(tmp_path, one + adjoining)
     with pytest.raises(LedgerError, match=r"\[\[discount\]\] number 1 and \[\[discount\]\] number 2 overlap"):

@@ -100,7 +100,7 @@ CHANGES: dict[str, Callable[[Home], object]] = {
     "only a budget's name": write("budgets.toml", BUDGET.format(name="everything")),
     "an invoice": write(
         "invoices/november.csv",
-        "provider,from,to,amount,currency\nopenai,2026-11-01,2026-12-01,1.00,USD\n",
+        "provider,from,to,amount,currency\nopenai,2026-11-01,2026-11-30,1.00,USD\n",
     ),
     "a price": write("prices.toml", PRICE),
     "the reporting timezone": move_zone,

@@ -48,7 +48,7 @@ def written(path: Path, *entries: dict[str, str | None]) -> Path:
         ({"scope": '"trackable"', "value": '"42"'}, r"value \(42\) is not written like Assignment/42"),
         ({"scope": '"tag"', "value": '"subject"'}, r"value \(subject\) is not written like subject=history"),
         ({"period": '"term"', "from": "2026-09-01"}, "to is missing for period term"),
-        ({"from": "2026-09-02", "to": "2026-09-02"}, r"from \(2026-09-02\) is not before to \(2026-09-02\)"),
+        ({"from": "2026-09-02", "to": "2026-09-01"}, r"to \(2026-09-01\) is before from \(2026-09-02\)"),
         ({"from": '"2026-09-02"'}, r"from \(2026-09-02\) is not a date"),
         ({"from": "2026-09-02T10:00:00Z"}, r"from \(.*\) is not a date"),
     ],
@@ -61,7 +61,7 @@ def test_a_malformed_entry_is_refused_with_its_number_field_and_value(
 
 
 def test_entries_of_one_name_that_overlap_are_refused_with_both_named(tmp_path: Path) -> None:
-    until, since = {"to": "2026-10-01"}, {"from": "2026-10-01"}
+    until, since = {"to": "2026-09-30"}, {"from": "2026-10-01"}
     assert len(load_budgets(written(tmp_path, until, since))) == 2
     with pytest.raises(LedgerError, match="number 1 and number 3 overlap: both are named 'school'"):
         load_budgets(written(tmp_path, until, since, {"from": "2026-09-30", "to": "2026-10-02"}))
@@ -88,7 +88,8 @@ def test_what_an_entry_means(tmp_path: Path) -> None:
     tag = {"scope": '"tag"', "value": '"room=a=b"', "tenant": '"north"'}
     trackable = {"scope": '"trackable"', "value": '"Assignment/1/2"', "name": '"one"'}
     (first, second) = load_budgets(written(tmp_path, term | tag, trackable))
-    assert (first.first, first.end, first.warn) == (date(2026, 9, 1), date(2026, 12, 19), (50, 95))
+    assert (first.first, first.last, first.end) == (date(2026, 9, 1), date(2026, 12, 19), date(2026, 12, 20))
+    assert first.warn == (50, 95)
     assert (first.scope_pair, first.tenant) == (("room", "a=b"), "north")
     assert (second.scope_pair, second.warn) == (("Assignment", "1/2"), (80,))
 

@@ -62,7 +62,7 @@ def test_anthropic_amounts_are_cents(tmp_path: Path) -> None:
 
 
 def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp_path: Path) -> None:
-    november = "mistral, 2026-11-01 ,2026-12-01"
+    november = "mistral, 2026-11-01 ,2026-11-30"
     text = f"\ufeff{HEADER}\n{november},12345.678901234567,usd,,\n{november},-5,USD,,7\n"
     (invoice,) = load_invoices(put(tmp_path, "mistral.CSV", text))
     assert [line.amount.usd for line in invoice.lines] == [Decimal("12345.678901234567"), Decimal(-5)]
@@ -72,7 +72,7 @@ def test_a_csv_is_read_to_the_last_digit_with_a_byte_order_mark_and_a_credit(tmp
 
 @pytest.mark.parametrize("nothing", ["0e9999999999", "1e-9999999999", "1e-999999"])
 def test_an_amount_of_nothing_is_nothing_however_it_is_written(nothing: str, tmp_path: Path) -> None:
-    (invoice,) = load_invoices(put(tmp_path, "m.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,{nothing},USD,,\n"))
+    (invoice,) = load_invoices(put(tmp_path, "m.csv", f"{HEADER}\nx,2026-11-01,2026-11-30,{nothing},USD,,\n"))
     assert invoice.lines[0].amount.usd == 0
 
 
@@ -109,22 +109,22 @@ def test_an_amount_of_nothing_is_nothing_however_it_is_written(nothing: str, tmp
         ("a.json", anthropic_page(start="2026-11-01T00:00:00"), r"data\.0\.starting_at: .* names no time zone"),
         ("c.csv", "provider,from,to,amount\n", r"c\.csv: its first line names no column currency"),
         ("c.csv", '"provider"x,from,to,amount,currency\n', r"c\.csv: line 1 is not valid CSV"),
-        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1,EUR,,\n", r"line 2: currency \('EUR'\) is not USD"),
+        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-11-30,1,EUR,,\n", r"line 2: currency \('EUR'\) is not USD"),
         ("c.csv", f"{HEADER}\nx,2026-11-15,2026-12-15,1,USD,,\n", "line 2: from .* is more than one month"),
-        ("c.csv", f"{HEADER}\nx,2026-11-02,2026-11-02,1,USD,,\n", "line 2: from .* is not before to"),
-        ("c.csv", f"{HEADER}\nx,1.11.2026,2026-12-01,1,USD,,\n", r"line 2: from \(1\.11\.2026\) is not a date"),
-        ("c.csv", f"{HEADER}\n,2026-11-01,2026-12-01,1,USD,,\n", "line 2: provider is empty"),
-        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1e400,USD,,\n", r"line 2: amount \(1e400\) is not finite or too"),
+        ("c.csv", f"{HEADER}\nx,2026-11-02,2026-11-01,1,USD,,\n", r"line 2: to \(2026-11-01\) is before from"),
+        ("c.csv", f"{HEADER}\nx,1.11.2026,2026-11-30,1,USD,,\n", r"line 2: from \(1\.11\.2026\) is not a date"),
+        ("c.csv", f"{HEADER}\n,2026-11-01,2026-11-30,1,USD,,\n", "line 2: provider is empty"),
+        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-11-30,1e400,USD,,\n", r"line 2: amount \(1e400\) is not finite or too"),
         (
             "c.csv",
-            f"{HEADER}\nx,2026-11-01,2026-12-01,1,USD,,1.5\n",
+            f"{HEADER}\nx,2026-11-01,2026-11-30,1,USD,,1.5\n",
             r"line 2: quantity \(1\.5\) is not a whole number",
         ),
-        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-12-01,1,USD,,1,2\n", "line 2 has more fields"),
-        ("c.csv", f"{HEADER}\n" + "x,2026-11-01,2026-12-01,1,USD,m,\n" * 2, "line 3 repeats line 2"),
+        ("c.csv", f"{HEADER}\nx,2026-11-01,2026-11-30,1,USD,,1,2\n", "line 2 has more fields"),
+        ("c.csv", f"{HEADER}\n" + "x,2026-11-01,2026-11-30,1,USD,m,\n" * 2, "line 3 repeats line 2"),
         (
             "c.csv",
-            f"{HEADER}\nx,2026-11-01,2026-12-01,1,USD,m,\nx,2026-11-30,2026-12-01,1,USD,m,\n",
+            f"{HEADER}\nx,2026-11-01,2026-11-30,1,USD,m,\nx,2026-11-30,2026-11-30,1,USD,m,\n",
             "days of x m overlap",
         ),
         ("c.csv", b"\xff\xfe".decode("latin-1") + HEADER, "names no column provider"),
@@ -139,9 +139,9 @@ def test_what_cannot_be_compared_is_refused_with_file_and_field(
 
 def test_two_files_that_bill_the_same_day_of_a_provider_are_refused_by_name(tmp_path: Path) -> None:
     put(tmp_path, "a.json", {"data": [openai_bucket(NOV_1), openai_bucket(NOV_1 + DAY)]})
-    put(tmp_path, "b.csv", f"{HEADER}\nopenai,2026-11-03,2026-12-01,1,USD,,\n")
+    put(tmp_path, "b.csv", f"{HEADER}\nopenai,2026-11-03,2026-11-30,1,USD,,\n")
     assert len(load_invoices(tmp_path)) == 2
-    put(tmp_path, "b.csv", f"{HEADER}\nopenai,2026-11-02,2026-12-01,1,USD,,\n")
+    put(tmp_path, "b.csv", f"{HEADER}\nopenai,2026-11-02,2026-11-30,1,USD,,\n")
     with pytest.raises(LedgerError, match=r"a\.json and b\.csv overlap: both bill 2026-11-02 of openai"):
         load_invoices(tmp_path)
 
@@ -149,7 +149,7 @@ def test_two_files_that_bill_the_same_day_of_a_provider_are_refused_by_name(tmp_
 def test_a_provider_goes_by_the_catalogues_name_in_whatever_letters_the_file_writes_it(tmp_path: Path) -> None:
     """Under another name nothing of the ledger was compared with what it billed."""
     names = ["OpenAI", "openai-gateway", "School-Own"]
-    rows = [f"{name},2026-11-01,2026-12-01,1.50,USD,,{number}" for number, name in enumerate(names)]
+    rows = [f"{name},2026-11-01,2026-11-30,1.50,USD,,{number}" for number, name in enumerate(names)]
     (invoice,) = load_invoices(put(tmp_path, "invoice.csv", "\n".join([HEADER, *rows])))
     assert [line.provider for line in invoice.lines] == ["openai", "openai-gateway", "School-Own"]
 

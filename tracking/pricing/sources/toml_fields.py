@@ -4,7 +4,7 @@ Every reader raises `ValueError`.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -58,10 +58,12 @@ def text_of(label: str, table: Mapping[str, Any], name: str) -> str:
 
 
 def dates_of(label: str, table: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    """From when on, and until when, an entry holds."""
+    """From when on, and until when, an entry holds: to the end of a `to` that is a date, or up to an instant."""
     start, end = instant_of(label, table, "from", BEGINNING), instant_of(label, table, "to", END)
+    if table.get("to") is not None and not isinstance(table["to"], datetime):
+        end = END if END - end < timedelta(days=1) else end + timedelta(days=1)
     if start >= end:
-        raise ValueError(f"{label}: from ({table.get('from')}) is not before to ({table.get('to')})")
+        raise ValueError(f"{label}: to ({table.get('to')}) is before from ({table.get('from')})")
     return start, end
 
 
