@@ -18,14 +18,14 @@ def tokens_of(characters: int) -> int:
     return -(-characters // CHARACTERS_PER_TOKEN)
 
 
-def estimated_output(read: Mapping[str, Any]) -> dict[str, Any]:
+def estimated_output(fields: Mapping[str, Any]) -> dict[str, Any]:
     """What to say of an answer that has text, and counts only what it was sent."""
-    if not (text := text_of(read["answer"])):
+    if not (text := text_of(fields["answer"])):
         return {}
     return {
-        "usage": replace(read["usage"], output_tokens=tokens_of(len(text))),
+        "usage": replace(fields["usage"], output_tokens=tokens_of(len(text))),
         "estimated": True,
-        "assumptions": (*read["assumptions"], from_text("output")),
+        "assumptions": (*fields["assumptions"], from_text("output")),
     }
 
 

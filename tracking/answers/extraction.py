@@ -54,7 +54,7 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
     compiled = extractors_of(provider or own_provider or infer_provider(answer, model))
     own_model, usage, assumptions, table = compiled.read(answer, model)
     tier, price_context, region = table.conditions(answer)
-    read: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "provider": compiled.provider,
         "model": model or _name_in(own_model),
         "usage": usage,
@@ -67,12 +67,12 @@ def extract(source: object, provider: str | None = None, model: str | None = Non
         "assumptions": assumptions,
     }
     if region is not None:
-        read["region"] = region
+        fields["region"] = region
     if hidden or compiled.provider in REPORTED_COSTS:
-        read["provider_cost"] = _reported_cost(answer, compiled.provider, hidden)
+        fields["provider_cost"] = _reported_cost(answer, compiled.provider, hidden)
     if usage.output_tokens is None and table.answers:
-        read |= estimated_output(read)
-    return read
+        fields |= estimated_output(fields)
+    return fields
 
 
 @lru_cache(maxsize=1024)

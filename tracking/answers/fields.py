@@ -104,7 +104,7 @@ def _pydantic_fields(value: Any) -> Fields:
 
 def _protobuf_fields(message: Any) -> Fields:
     """All fields of a message; one that may be absent, and is, holds `None`, and enumerations go by name."""
-    read: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         value: Any = getattr(message, field.name)
         if field.has_presence and not message.HasField(field.name):
@@ -114,8 +114,8 @@ def _protobuf_fields(message: Any) -> Fields:
             value = items if field.enum_type is None else [_enum_name(field, number) for number in items]
         elif field.enum_type is not None:
             value = _enum_name(field, cast(int, value))
-        read[field.name] = value
-    return read
+        by_name[field.name] = value
+    return by_name
 
 
 def _enum_name(field: Any, number: int) -> str:

@@ -8,7 +8,7 @@ from tracking.answers.fields import Fields, fields_of, is_unset
 from tracking.answers.shapes.tables import Item, Place
 from tracking.usage import MAX_COUNT, Quantity, as_quantity
 
-Found = dict[int, Quantity]
+CountsByPlace = dict[int, Quantity]
 """What was found, by the bit of its place: the sum of the keys says which places held a count."""
 
 PROTOBUF_MODALITIES = {1: "text", 2: "image", 3: "video", 4: "audio", 5: "document"}
@@ -54,22 +54,22 @@ class PlaceTree:
         _finish(self._root)
         self._usage = self._root.inner.get("usage")
 
-    def read(self, answer: Fields) -> Found:
+    def read(self, answer: Fields) -> CountsByPlace:
         """The counts of an answer.
 
         Raises:
             UsageError: one is not a non-negative number; its path and value are named.
         """
-        found: Found = {}
+        by_place: CountsByPlace = {}
         usage = answer.get("usage")
         if usage is not None and self._usage is not None:
             if type(usage) is dict:
-                _walk(self._usage.inner, usage, found)  # pyright: ignore[reportUnknownArgumentType]
+                _walk(self._usage.inner, usage, by_place)  # pyright: ignore[reportUnknownArgumentType]
             else:
-                _read_node(self._usage, usage, found)
-        if not found:  # nine answers of ten count under that name alone
-            _walk(self._root.inner, answer, found)
-        return found
+                _read_node(self._usage, usage, by_place)
+        if not by_place:  # nine answers of ten count under that name alone
+            _walk(self._root.inner, answer, by_place)
+        return by_place
 
 
 def snake_case(name: str) -> str:
@@ -88,27 +88,27 @@ def _finish(node: _Node) -> None:
     node.only_inner = not node.bit and not node.items
 
 
-def _walk(inner: dict[str, _Node], fields: Fields, found: Found) -> None:
+def _walk(inner: dict[str, _Node], fields: Fields, by_place: CountsByPlace) -> None:
     for name, value in fields.items():
         if value is not None and (node := inner.get(name)) is not None:
             if type(value) is int and node.bit and 0 <= value <= MAX_COUNT:
-                found[node.bit] = value
+                by_place[node.bit] = value
             elif node.only_inner and type(value) is dict:
-                _walk(node.inner, value, found)  # pyright: ignore[reportUnknownArgumentType]
+                _walk(node.inner, value, by_place)  # pyright: ignore[reportUnknownArgumentType]
             else:
-                _read_node(node, value, found)
+                _read_node(node, value, by_place)
 
 
-def _read_node(node: _Node, value: object, found: Found) -> None:
+def _read_node(node: _Node, value: object, by_place: CountsByPlace) -> None:
     if node.items:
-        _walk_items(node, value, found)
+        _walk_items(node, value, by_place)
     elif node.inner and (fields := fields_of(value)) is not None:
-        _walk(node.inner, fields, found)
+        _walk(node.inner, fields, by_place)
     elif node.bit and not is_unset(value):
-        found[node.bit] = as_quantity(node.path, value)
+        by_place[node.bit] = as_quantity(node.path, value)
 
 
-def _walk_items(node: _Node, value: object, found: Found) -> None:
+def _walk_items(node: _Node, value: object, by_place: CountsByPlace) -> None:
     if not isinstance(value, list | tuple):
         return
     walked: set[tuple[str, str]] = set()
@@ -121,7 +121,7 @@ def _walk_items(node: _Node, value: object, found: Found) -> None:
             word = "*" if "*" in items else _word(said)
             if (item := items.get(word)) is not None and (name, word) not in walked:
                 walked.add((name, word))
-                _walk(item.inner, fields, found)
+                _walk(item.inner, fields, by_place)
 
 
 def _word(said: object) -> str:

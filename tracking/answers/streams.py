@@ -112,16 +112,16 @@ class StreamReader:
         return self._partial()
 
     def _whole(self) -> dict[str, Any]:
-        read = self._extract(self._source if self._source is not None else self._body())
-        if read.get("assumptions") and self._counts.merged:  # a last snapshot may lack what an earlier one said
+        fields = self._extract(self._source if self._source is not None else self._body())
+        if fields.get("assumptions") and self._counts.merged:  # a last snapshot may lack what an earlier one said
             merged = self._extract(self._body() | self._counts.merged)
-            read = read if merged["assumptions"] else merged
-        read.pop("answer", None)
-        failed = read["finish_reason"] == "failed"
-        return read | {
+            fields = fields if merged["assumptions"] else merged
+        fields.pop("answer", None)
+        failed = fields["finish_reason"] == "failed"
+        return fields | {
             "text": None,
             "stream": True,
-            "finish_reason": self._finish or read["finish_reason"],
+            "finish_reason": self._finish or fields["finish_reason"],
             "status": "error" if failed else "ok",
             "error_type": "failed" if failed else None,
         }
@@ -130,20 +130,20 @@ class StreamReader:
         estimate = tokens_of(self.characters)
         body = self._body()
         try:
-            read = self._extract(body)
+            fields = self._extract(body)
         except (ResponseError, UsageError):
             provider = self.provider or self._class_provider or infer_provider(body, self.model)
-            read = _names_in(body, provider, self.model)
-        usage: Usage = read["usage"]
+            fields = _names_in(body, provider, self.model)
+        usage: Usage = fields["usage"]
         counts = usage.token_counts() | {"output_tokens": max(usage.output_tokens or 0, estimate)}
-        read.pop("answer", None)
-        return read | {
+        fields.pop("answer", None)
+        return fields | {
             "text": None,
             "stream": True,
             "usage": Usage(**cast(Any, counts), other_units=usage.other_units),
             "status": "partial",
             "estimated": True,
-            "assumptions": (*read.get("assumptions", ()), from_text("output")),
+            "assumptions": (*fields.get("assumptions", ()), from_text("output")),
             "finish_reason": self._finish,
             "error_type": self.error_type,
         }

@@ -29,7 +29,7 @@ OF_KINDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Statement:
     """What an answer says besides its counts, and how its shape is to be read."""
 
     total: Quantity | None = None
@@ -60,44 +60,45 @@ class _Doubts:
         return (*told, *[assumption("split_assumed", unit) for unit in self.split])
 
 
-def reconciled(counts: Mapping[str, Quantity], said: Said) -> tuple[Counts, tuple[Assumption, ...]]:
+def reconciled(counts: Mapping[str, Quantity], statement: Statement) -> tuple[Counts, tuple[Assumption, ...]]:
     """The counts to be billed, and what of them is an assumption."""
     fitted = dict(counts)
-    doubts = _Doubts({**counts, "total_tokens": said.total} if said.total else counts)
-    _fit_total(fitted, said, doubts)
+    doubts = _Doubts({**counts, "total_tokens": statement.total} if statement.total else counts)
+    _fit_total(fitted, statement, doubts)
     _fit_written(fitted, doubts)
     _fill_unsaid(fitted)
-    _fit_cached(fitted, said, doubts)
+    _fit_cached(fitted, statement, doubts)
     _fit_reasoning(fitted, doubts)
     for whole, units in OF_KINDS.items():
         _fit_kinds(whole, units, fitted, doubts)
     _fit_cached_kinds(fitted, doubts)
-    if any(fitted.get(f"input_{kind}_tokens") for kind in said.cached_apart):
+    if any(fitted.get(f"input_{kind}_tokens") for kind in statement.cached_apart):
         _split_cached(fitted, doubts)
     return fitted, doubts.assumptions()
 
 
-def _fit_total(counts: Counts, said: Said, doubts: _Doubts) -> None:
+def _fit_total(counts: Counts, statement: Statement, doubts: _Doubts) -> None:
     """Take the reading of input and output that adds up to the provider's own total."""
-    total = said.total
+    total = statement.total
     if not total or (OUTPUT not in counts and INPUT not in counts):
         return
-    sent, made, reasoning = counts.get(INPUT, 0), counts.get(OUTPUT, 0), counts.get(REASONING, 0)
+    input_tokens, output_tokens, reasoning = counts.get(INPUT, 0), counts.get(OUTPUT, 0), counts.get(REASONING, 0)
     cached = counts.get(READ, 0) + counts.get(WRITTEN, 0)
     cited = counts.get(CITED, 0)
-    if total in (sent + made, sent - cached + made, sent + made - cited):  # some leave the cache, or citations, out
+    both = input_tokens + output_tokens
+    if total in (both, both - cached, both - cited):  # some leave the cache, or citations, out
         return
-    if said.reasoning_added and sent + made - said.reasoning_added == total:
-        if not said.hides_output:  # Gemini's live total leaves the thoughts out, which are billed
-            counts[OUTPUT] = made - said.reasoning_added
-    elif not said.reasoning_added and reasoning and sent + made + reasoning == total:
-        counts[OUTPUT] = made + reasoning
-    elif cached and sent + cached + made == total:
-        counts[INPUT] = sent + cached
+    if statement.reasoning_added and both - statement.reasoning_added == total:
+        if not statement.hides_output:  # Gemini's live total leaves the thoughts out, which are billed
+            counts[OUTPUT] = output_tokens - statement.reasoning_added
+    elif not statement.reasoning_added and reasoning and both + reasoning == total:
+        counts[OUTPUT] = output_tokens + reasoning
+    elif cached and both + cached == total:
+        counts[INPUT] = input_tokens + cached
     else:
         doubts.add("total_tokens", INPUT, OUTPUT)
-        if said.hides_output and total > sent + made:
-            counts[OUTPUT] = total - sent
+        if statement.hides_output and total > both:
+            counts[OUTPUT] = total - input_tokens
 
 
 def _fit_written(counts: Counts, doubts: _Doubts) -> None:
@@ -120,20 +121,20 @@ def _fill_unsaid(counts: Counts) -> None:
             counts[whole] = parts
 
 
-def _fit_cached(counts: Counts, said: Said, doubts: _Doubts) -> None:
+def _fit_cached(counts: Counts, statement: Statement, doubts: _Doubts) -> None:
     """What was read and written is part of what was sent."""
-    sent, read, written = counts.get(INPUT, 0), counts.get(READ, 0), counts.get(WRITTEN, 0)
-    if read + written <= sent:
+    input_tokens, cache_read, cache_write = counts.get(INPUT, 0), counts.get(READ, 0), counts.get(WRITTEN, 0)
+    if cache_read + cache_write <= input_tokens:
         return
     doubts.add(INPUT, READ, WRITTEN)
-    if read <= sent and written <= sent:  # the same tokens, named twice
+    if cache_read <= input_tokens and cache_write <= input_tokens:  # the same tokens, named twice
         for unit in (WRITTEN, *WRITTEN_PARTS):
             counts.pop(unit, None)
-    elif said.grows_to_cached:
+    elif statement.grows_to_cached:
         others = sum(counts.get(unit, 0) for unit in OF_KINDS[INPUT][:-1])
-        counts[INPUT] = read + written + others
+        counts[INPUT] = cache_read + cache_write + others
     else:
-        counts[INPUT] = sent + read + written
+        counts[INPUT] = input_tokens + cache_read + cache_write
 
 
 def _fit_reasoning(counts: Counts, doubts: _Doubts) -> None:
@@ -163,15 +164,15 @@ def _fit_kinds(whole: str, units: Sequence[str], counts: Counts, doubts: _Doubts
 
 def _fit_cached_kinds(counts: Counts, doubts: _Doubts) -> None:
     """What was cached of a kind is part of what was sent of it."""
-    for read, sent in zip(OF_KINDS[READ], OF_KINDS[INPUT], strict=True):
-        if counts.get(read, 0) <= counts.get(sent, 0):
+    for cached_unit, input_unit in zip(OF_KINDS[READ], OF_KINDS[INPUT], strict=True):
+        if counts.get(cached_unit, 0) <= counts.get(input_unit, 0):
             continue
-        if sent not in counts:
+        if input_unit not in counts:
             undivided = counts.get(INPUT, 0) - sum(counts.get(unit, 0) for unit in OF_KINDS[INPUT])
-            counts[sent] = min(counts[read], undivided)
-        if counts[read] > counts[sent]:
-            doubts.add(read, sent, INPUT)
-            counts[read] = counts[sent]
+            counts[input_unit] = min(counts[cached_unit], undivided)
+        if counts[cached_unit] > counts[input_unit]:
+            doubts.add(cached_unit, input_unit, INPUT)
+            counts[cached_unit] = counts[input_unit]
 
 
 def _split_cached(counts: Counts, doubts: _Doubts) -> None:

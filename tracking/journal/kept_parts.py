@@ -80,16 +80,16 @@ def _elsewhere(answer: object, provider: str | None, model: str | None) -> dict[
 
 def attribution_part(arguments: Mapping[str, object], options: CallOptions) -> dict[str, Any]:
     """What was given of whose call it was, when it was made and what for, as far as it is usable; `None` elsewhere."""
-    known: dict[str, Any] = {}
+    part: dict[str, Any] = {}
     for name, read in _ALWAYS.items():
-        known[name] = _read(read, arguments.get(name))
+        part[name] = _read(read, arguments.get(name))
     for name, read in _WHERE_GIVEN.items():
         value = _read(read, options.get(name))
         if value is not None:
-            known[name] = value
+            part[name] = value
     occurred_at = cast(object, options.get("occurred_at"))
-    known["occurred_at"] = str(occurred_at) if isinstance(occurred_at, datetime) else None
-    return known
+    part["occurred_at"] = str(occurred_at) if isinstance(occurred_at, datetime) else None
+    return part
 
 
 def reason_part(error: BaseException, said: object = None) -> str:
@@ -188,13 +188,13 @@ def _identity(value: object) -> str | None:
 
 
 def _tags(value: object) -> dict[str, Any] | None:
-    kept: dict[str, Any] = {}
+    tags: dict[str, Any] = {}
     for name, tag in list((fields_of(value) or {}).items())[:MOST_PARTS]:
         if isinstance(tag, str) and len(tag) <= LONGEST_TAG and tag.isprintable():
-            kept[str(name)[:LONGEST_TAG]] = tag
+            tags[str(name)[:LONGEST_TAG]] = tag
         elif (number := _number(tag)) is not None:
-            kept[str(name)[:LONGEST_TAG]] = number
-    return kept or None
+            tags[str(name)[:LONGEST_TAG]] = number
+    return tags or None
 
 
 def _reference(value: object) -> str | None:

@@ -55,7 +55,7 @@ class CostCalculator:
         provider, model, reported = response.provider, response.model, response.provider_cost
         provider_counts = reported is not None and self._provider_counts(provider)
         counts = catalogue_counts(response.usage)
-        assumed = response.assumptions
+        assumptions = response.assumptions
         try:
             price = self._price(provider, model, instant, response.terms, tenant)
             usd = price.card.usd(counts)
@@ -65,11 +65,11 @@ class CostCalculator:
             price, usd = None, None
         if price is None or provider_counts:
             status: PricingStatus = "provider_reported"
-            return Cost(reported, price, counts, status, provider, model, instant, reported, assumptions=assumed)
+            return Cost(reported, price, counts, status, provider, model, instant, reported, assumptions=assumptions)
         if by_price := price.assumed(counts):
-            assumed = (*assumed, *by_price)
-        status = "estimated" if assumed else "priced"
-        return Cost(usd, price, counts, status, provider, model, instant, reported, assumptions=assumed)
+            assumptions = (*assumptions, *by_price)
+        status = "estimated" if assumptions else "priced"
+        return Cost(usd, price, counts, status, provider, model, instant, reported, assumptions=assumptions)
 
     def _provider_counts(self, provider: str) -> bool:
         source = self._cost_source

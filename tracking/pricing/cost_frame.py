@@ -19,7 +19,7 @@ from tracking.pricing.frame_assumptions import statuses
 from tracking.pricing.price import Price
 from tracking.pricing.sources.catalogue import family_of, provider_id_of
 from tracking.pricing.sources.overrides import PriceOverrides
-from tracking.pricing.what_if import Found, PriceFinder, WhatIf, as_microseconds, picos_of
+from tracking.pricing.what_if import PriceFinder, Quote, WhatIf, as_microseconds, picos_of
 from tracking.usage import SUBSETS, TOKEN_COUNTS
 
 FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
@@ -68,22 +68,24 @@ def cost_frame(frame: FrameT, overrides: PriceOverrides, what_if: WhatIf, suffix
     if what_if.model is not None:
         finder.check_known(str(what_if.provider), what_if.model, now)
 
-    named = {name: name + suffix for name in COSTS}
+    column_names = {name: name + suffix for name in COSTS}
 
     def costs_of(rows: pl.DataFrame) -> pl.DataFrame:
-        return _costs(rows.with_columns(pl.col("occurred_at").to_physical().fill_null(now)), finder).rename(named)
+        return _costs(rows.with_columns(pl.col("occurred_at").to_physical().fill_null(now)), finder).rename(
+            column_names
+        )
 
     if isinstance(frame, pl.DataFrame):
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
             costs = list(threads.map(costs_of, frame.select(columns).iter_slices(BATCH_ROWS)))
-        return frame.with_columns(pl.concat(costs) if costs else pl.DataFrame(schema=COSTS).rename(named))
+        return frame.with_columns(pl.concat(costs) if costs else pl.DataFrame(schema=COSTS).rename(column_names))
 
     def together(rows: pl.Series) -> pl.Series:
         batches = rows.struct.unnest().iter_slices(BATCH_ROWS)
         costs = [costs_of(batch).to_struct(rows.name) for batch in batches]
         return pl.concat(costs) if costs else pl.Series(rows.name, dtype=kind)
 
-    kind = pl.Struct({named[name]: kind for name, kind in COSTS.items()})
+    kind = pl.Struct({column_names[name]: kind for name, kind in COSTS.items()})
     all_costs = pl.struct(columns).map_batches(together, return_dtype=kind, is_elementwise=True)
     # In two steps, or else each of the fields would compute all of them again.
     unnested = pl.col(TOGETHER).struct.unnest()
@@ -138,9 +140,9 @@ def _count(name: str, schema: Mapping[str, pl.DataType]) -> pl.Expr:
 def _costs(rows: pl.DataFrame, finder: PriceFinder) -> pl.DataFrame:
     """COSTS of every row, in order."""
     whole = rows.with_columns(pl.col(TOKEN_COUNTS).cast(pl.Int64, strict=False))
-    found, which = _prices(rows, finder)
-    places = max((rates.places for each in found for rates in each.card.levels), default=COST_PLACES)
-    rates, words, line = _rates(found, which, places, whole["input_tokens"].fill_null(0))
+    quotes, which = _prices(rows, finder)
+    places = max((rates.places for each in quotes for rates in each.card.levels), default=COST_PLACES)
+    rates, words, line = _rates(quotes, which, places, whole["input_tokens"].fill_null(0))
     amount = pl.col("per_request")
     for name in TOKEN_COUNTS:
         if (rates[f"rate_of_{name}"] != 0).any():
@@ -152,11 +154,11 @@ def _costs(rows: pl.DataFrame, finder: PriceFinder) -> pl.DataFrame:
         picos=_divided_half_even(exact, 10 ** (places - COST_PLACES)).cast(pl.Int64)
     )
     singly = (~work["by_column"] & work["unpriced_reason"].is_null()).arg_true()
-    work = _priced_singly(work, singly, rows, found, which) if len(singly) else work
-    return _in_columns(work, words, statuses(work, found, which))
+    work = _priced_singly(work, singly, rows, quotes, which) if len(singly) else work
+    return _in_columns(work, words, statuses(work, quotes, which))
 
 
-def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Series]:
+def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Quote], pl.Series]:
     """The prices that rows of this batch have, and which of them each row has."""
     # Three codes of 32 bits and one of 16 make one number, and numbers are grouped faster than texts.
     who = rows.select(WHO)
@@ -185,12 +187,12 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Found], pl.Se
         stretch += _position(times, pl.col("occurred_at") % DAY)
         coded = coded.with_columns(pl.col("code") + stretch.cast(pl.Int128) * pl.lit(2**96, pl.Int128))
         groups = _grouped(coded)
-    found: list[Found] = []
+    quotes: list[Quote] = []
     for row, at in groups.select("row", "first").iter_rows():
         provider, model, service_tier, price_context, region, tenant = who.row(row)
-        found.append(finder.find(provider, model, service_tier, price_context, region, tenant, at))
+        quotes.append(finder.find(provider, model, service_tier, price_context, region, tenant, at))
     numbered = groups.select("code").with_row_index("number")
-    return found, coded.select("code").join(numbered, on="code", how="left", maintain_order="left")["number"]
+    return quotes, coded.select("code").join(numbered, on="code", how="left", maintain_order="left")["number"]
 
 
 def _grouped(coded: pl.DataFrame) -> pl.DataFrame:
@@ -204,7 +206,7 @@ def _position(bounds: set[int], value: pl.Expr) -> pl.Expr:
 
 
 def _rates(
-    found: list[Found], which: pl.Series, places: int, input_tokens: pl.Series
+    quotes: list[Quote], which: pl.Series, places: int, input_tokens: pl.Series
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
     """A line of rates, and one of words, for each price and tier; and which of them each row has.
 
@@ -213,7 +215,7 @@ def _rates(
     first: list[int] = []
     rates: list[tuple[int, ...]] = []
     words: list[tuple[str | None, ...]] = []
-    for each in found:
+    for each in quotes:
         first.append(len(rates))
         price_id = None if each.price is None else each.price.price_id
         family = None if each.llm is None else family_of(each.llm)
@@ -222,8 +224,8 @@ def _rates(
             rates.append((per_request, *(factors.get(name, 0) for name in TOKEN_COUNTS), level.most))
             words.append((price_id, each.llm, family, each.reason))
     line = pl.Series("line", first, dtype=pl.UInt32).gather(which)
-    for tier in range(max((len(each.card.above) for each in found), default=0)):
-        starts = [each.card.above[tier] if tier < len(each.card.above) else NO_TIER for each in found]
+    for tier in range(max((len(each.card.above) for each in quotes), default=0)):
+        starts = [each.card.above[tier] if tier < len(each.card.above) else NO_TIER for each in quotes]
         line += (input_tokens > pl.Series(starts, dtype=pl.Int64).gather(which)).cast(pl.UInt32)
     return pl.DataFrame(rates, RATES, orient="row"), pl.DataFrame(words, WORDS, orient="row"), line
 
@@ -274,13 +276,13 @@ def _divided_half_even(dividend: pl.Expr, divisor: int) -> pl.Expr:
 
 
 def _priced_singly(
-    work: pl.DataFrame, singly: pl.Series, rows: pl.DataFrame, found: list[Found], which: pl.Series
+    work: pl.DataFrame, singly: pl.Series, rows: pl.DataFrame, quotes: list[Quote], which: pl.Series
 ) -> pl.DataFrame:
     costs: list[int | None] = []
     reasons: list[str | None] = []
     for row, number in zip(rows[singly].iter_rows(named=True), which[singly], strict=True):
         try:  # a row without a price has its reason already
-            costs.append(picos_of(row, cast(Price, found[int(number)].price)))
+            costs.append(picos_of(row, cast(Price, quotes[int(number)].price)))
             reasons.append(None)
         except CostTrackingError as error:
             costs.append(None)
@@ -291,15 +293,15 @@ def _priced_singly(
     )
 
 
-def _in_columns(work: pl.DataFrame, words: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+def _in_columns(work: pl.DataFrame, words: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     picos, line = pl.col("picos"), work["line"]
     unit = pl.lit(Decimal(1).scaleb(-COST_PLACES), pl.Decimal(38, COST_PLACES))
     price_line = work.select(pl.when(picos.is_not_null()).then("line")).to_series()
     return work.select(
         cost_usd=(picos.cast(pl.Decimal(38, 0)) * unit).cast(COSTS["cost_usd"]),
         micro_usd=_divided_half_even(picos, 10**6),
-        pricing_status=said["pricing_status"],
-        price_assumptions=said["price_assumptions"],
+        pricing_status=states["pricing_status"],
+        price_assumptions=states["price_assumptions"],
         price_id=words["price_id"].gather(price_line),
         llm=words["llm"].gather(line),
         llm_family=words["llm_family"].gather(line),

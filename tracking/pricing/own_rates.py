@@ -30,27 +30,28 @@ def _units() -> "dict[str, UnitDef]":
     return {unit.usage_key: unit for unit in _get_registry().units.values()}
 
 
-def assumed_for(unit: str, priced: Iterable[str]) -> Assumption | None:
+def assumed_for(unit: str, priced_units: Iterable[str]) -> Assumption | None:
     """What it takes to bill a unit on a card with rates for the `priced` units; `None` where nothing is assumed."""
-    priced = frozenset(priced)
-    if unit in priced:
+    priced_units = frozenset(priced_units)
+    if unit in priced_units:
         return None
-    counted = _units().get(unit)
-    if counted is None:
+    definition = _units().get(unit)
+    if definition is None:
         return assumption("unpriced_unit", unit)
-    wholes = [whole for name in priced if (whole := _units()[name]).dimensions.items() <= counted.dimensions.items()]
+    dimensions = definition.dimensions.items()
+    wholes = [whole for name in priced_units if (whole := _units()[name]).dimensions.items() <= dimensions]
     if not wholes:
         return assumption("unpriced_unit", unit)
     nearest = max(wholes, key=lambda whole: len(whole.dimensions))
-    beyond = counted.dimensions.items() - nearest.dimensions.items()
-    customary = CUSTOMARY_INPUT if counted.dimensions.get("direction") == "input" else CUSTOMARY
+    beyond = dimensions - nearest.dimensions.items()
+    customary = CUSTOMARY_INPUT if definition.dimensions.get("direction") == "input" else CUSTOMARY
     return None if beyond <= customary else assumption("standard_rate_for", unit)
 
 
-def plain_units(priced: Iterable[str]) -> frozenset[str]:
+def plain_units(priced_units: Iterable[str]) -> frozenset[str]:
     """Every unit that a card with rates for the `priced` units bills without an assumption."""
-    priced = frozenset(priced)
-    return frozenset(unit for unit in _units() if assumed_for(unit, priced) is None)
+    priced_units = frozenset(priced_units)
+    return frozenset(unit for unit in _units() if assumed_for(unit, priced_units) is None)
 
 
 def is_undivided(units: Iterable[str], rates: Iterable["Rate"]) -> bool:

@@ -50,7 +50,7 @@ def discount_percent_of(value: object) -> Decimal | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Quote:
     """The price of one kind of row, or the reason why it has none."""
 
     model: str | None
@@ -94,11 +94,11 @@ class PriceFinder:
         region: str | None,
         tenant: str | None,
         at: int,
-    ) -> Found:
+    ) -> Quote:
         """The price in force, less the discount. `price_context` is the ledger's: JSON."""
         try:
             # It refuses what a recorded answer could not be, and knows what a tier means to a price.
-            asked = LLMResponse(
+            answer = LLMResponse(
                 provider=provider,
                 model=model,
                 usage=Usage(),
@@ -107,19 +107,19 @@ class PriceFinder:
                 region=region,
             )
             instant = EPOCH + timedelta(microseconds=at)
-            terms = asked.terms if tenant is None else {**asked.terms, "tenant": tenant}
+            terms = answer.terms if tenant is None else {**answer.terms, "tenant": tenant}
             price = self._overrides.apply(
-                provider, model, instant, terms, lambda: catalogue.find_price(provider, model, instant, asked.terms)
+                provider, model, instant, terms, lambda: catalogue.find_price(provider, model, instant, answer.terms)
             )
         except OverflowError:
-            return Found(model, None, NOT_LINEAR, "occurred_at is outside the years 1 to 9999")
+            return Quote(model, None, NOT_LINEAR, "occurred_at is outside the years 1 to 9999")
         except CostTrackingError as error:
-            return Found(model, None, NOT_LINEAR, str(error))
+            return Quote(model, None, NOT_LINEAR, str(error))
         known = self._prices.get(price)
         if known is None:
             asked_for = price if self._discount_percent is None else _discounted(price, self._discount_percent)
             known = self._prices[price] = (asked_for, linear(asked_for.card))
-        return Found(model, *known)
+        return Quote(model, *known)
 
     def changes(self, provider: str, model: str | None) -> tuple[set[int], set[int], bool]:
         """The instants, and the UTC times of day, from which a model may have another price; whether on any day too."""

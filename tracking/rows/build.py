@@ -90,11 +90,11 @@ def build_record(
     options: CallOptions,
 ) -> LLMUsageRecord:
     """The row. Pydantic's `ValidationError` where it would not be valid."""
-    usage, price, cost_usd, given = response.usage, cost.price, cost.cost_usd, options.get
+    usage, price, cost_usd, option = response.usage, cost.price, cost.cost_usd, options.get
     check_texts(response, attribution["trace_id"], options)
-    key = given("idempotency_key")
+    key = option("idempotency_key")
     event_key = event_key_of(response, None if key is None else _read("idempotency_key", key, id_text))
-    status = response.status if (told := given("status")) is None else cast(object, told)
+    status = response.status if (told := option("status")) is None else cast(object, told)
     if not isinstance(status, str) or len(status) > LONGEST_SHOWN:
         raise ArgumentError("status", f"({shown(status)}) is none of {', '.join(STATUSES)}")
     llm, other_units = cost.llm, usage.other_units_json()
@@ -121,10 +121,10 @@ def build_record(
         "status": status,
         "finish_reason": response.finish_reason,
         "error_type": response.error_type,
-        "attempt": _number(given("attempt")),
-        "retry_of": given("retry_of"),
-        "latency_ms": _number(given("latency_ms")),
-        "ttft_ms": _number(given("ttft_ms")),
+        "attempt": _number(option("attempt")),
+        "retry_of": option("retry_of"),
+        "latency_ms": _number(option("latency_ms")),
+        "ttft_ms": _number(option("ttft_ms")),
         "provider_response_id": response.id,
         "prompt_chars": prompt.chars,
         "prompt_hmac": prompt.hmac,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provider_answers import catalogue_counts
 
 from tracking import LLMResponse, ResponseError, UsageError
-from tracking.answers.totals import Said, reconciled
+from tracking.answers.totals import Statement, reconciled
 
 PROVIDERS = [provider for provider in get_snapshot().providers if provider.extractors]
 WHOLES = st.integers(10**6, 10**7)
@@ -81,7 +81,7 @@ def plainly(provider: Any, body: dict[str, Any]) -> tuple[str | None, dict[str, 
 
 
 def contradicts_itself(counts: dict[str, Any]) -> bool:
-    fitted, assumptions = reconciled(counts, Said(cached_apart=("audio", "image")))
+    fitted, assumptions = reconciled(counts, Statement(cached_apart=("audio", "image")))
     return bool(assumptions) or fitted != counts
 
 

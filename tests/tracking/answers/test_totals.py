@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracking import CostCalculator, LLMResponse, Usage, UsageError
-from tracking.answers.totals import OF_KINDS, Said, reconciled
+from tracking.answers.totals import OF_KINDS, Statement, reconciled
 from tracking.usage import CATALOGUE_UNITS
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -151,10 +151,10 @@ def test_whatever_is_said_makes_counts_that_contradict_nothing(
     counts: dict[str, int], total: int | None, by_kind: bool, hides: bool, grows: bool
 ) -> None:
     apart = ("audio", "image") if by_kind else ()
-    said = Said(total=total, cached_apart=apart, hides_output=hides, grows_to_cached=grows)
+    said = Statement(total=total, cached_apart=apart, hides_output=hides, grows_to_cached=grows)
     fitted, assumptions = reconciled(counts, said)
     assert all(count >= 0 for count in fitted.values())
-    assert reconciled(fitted, Said(grows_to_cached=grows))[0] == fitted
+    assert reconciled(fitted, Statement(grows_to_cached=grows))[0] == fitted
     Usage(**{unit.replace("output_reasoning", "reasoning"): fitted.get(unit) for unit in CATALOGUE_UNITS})
     changed = {unit for unit, count in counts.items() if fitted.get(unit) != count} - {*OF_KINDS["cache_read_tokens"]}
     if changed and not assumptions:  # then the total said which reading is right

@@ -30,10 +30,10 @@ def read_message(message: Fields, provider: str | None, model: str | None) -> di
     inputs = fields_of(usage.get("input_token_details")) or {}
     outputs = fields_of(usage.get("output_token_details")) or {}
     model = model or text_in(metadata.get("model_name")) or text_in(metadata.get("model"))
-    written_5m, written_1h = inputs.get("ephemeral_5m_input_tokens"), inputs.get("ephemeral_1h_input_tokens")
-    written = inputs.get("cache_creation")
-    if not written and (written_5m or written_1h):
-        written = sum(as_count("cache_creation", count) for count in (written_5m, written_1h) if count)
+    cache_write_5m, cache_write_1h = inputs.get("ephemeral_5m_input_tokens"), inputs.get("ephemeral_1h_input_tokens")
+    cache_write = inputs.get("cache_creation")
+    if not cache_write and (cache_write_5m or cache_write_1h):
+        cache_write = sum(as_count("cache_creation", count) for count in (cache_write_5m, cache_write_1h) if count)
     own_id = text_in(metadata.get("id")) or text_in(message.get("id"))
     finish = (text_in(metadata.get(name)) for name in ("finish_reason", "stop_reason", "stopReason"))
     return retold(
@@ -43,14 +43,14 @@ def read_message(message: Fields, provider: str | None, model: str | None) -> di
             "input_tokens": usage.get("input_tokens"),
             "output_tokens": usage.get("output_tokens"),
             "cache_read_tokens": _of_any_tier(inputs, "cache_read"),
-            "cache_write_tokens": written,
-            "cache_write_1h_tokens": written_1h or None,
+            "cache_write_tokens": cache_write,
+            "cache_write_1h_tokens": cache_write_1h or None,
             "reasoning_tokens": _of_any_tier(outputs, "reasoning"),
         },
         {
             "input_audio_tokens": inputs.get("audio"),
             "output_audio_tokens": outputs.get("audio"),
-            "cache_write_5m_tokens": written_5m or None,
+            "cache_write_5m_tokens": cache_write_5m or None,
             **_tools(message, metadata, model),
         },
         id=None if own_id and own_id.startswith(OWN_IDS) else own_id,

@@ -6,7 +6,7 @@ from typing import Any, cast
 from tracking.answers.fields import text_in
 from tracking.answers.inference import extractors_of, infer_provider
 from tracking.answers.shapes.everyones import cached_apart
-from tracking.answers.totals import Said, reconciled
+from tracking.answers.totals import Statement, reconciled
 from tracking.assumptions import Assumption
 from tracking.providers import provider_named
 from tracking.terms import terms_of_tier
@@ -59,6 +59,6 @@ def _usage(
     if parts_fit(map(counts.get, TOKEN_COUNTS)) and not any(others.values()):
         return Usage(**cast(Any, counts), other_units=others), ()
     by_unit = {CATALOGUE_UNIT.get(name, name): count for name, count in counts.items()}
-    fitted, assumptions = reconciled(by_unit | dict(others), Said(cached_apart=cached_apart(model)))
+    fitted, assumptions = reconciled(by_unit | dict(others), Statement(cached_apart=cached_apart(model)))
     columns = {name: fitted.pop(CATALOGUE_UNIT.get(name, name), None) for name in TOKEN_COUNTS}
     return Usage(**cast(Any, columns), other_units=fitted), assumptions
