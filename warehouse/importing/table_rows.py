@@ -39,30 +39,30 @@ class TableRows:
         return map(self._call, rows(file))
 
     def _call(self, row: Row) -> SourceCall:
-        said: dict[str, Any] = dict(self._mapping.values)
-        said |= {name: row.cells[column] for name, column in self._mapping.columns.items() if column in row.cells}
-        fields = {name: value for name, value in said.items() if name in PLAIN}
+        columns: dict[str, Any] = dict(self._mapping.values)
+        columns |= {name: row.cells[column] for name, column in self._mapping.columns.items() if column in row.cells}
+        fields = {name: value for name, value in columns.items() if name in PLAIN}
         fault: Exception | None = row.fault
         try:
-            fields |= _trackables(said)
-            fields["tags"] = _below("tags.", said) or None
-            fields |= {name: _number(name, said[name]) for name in WHOLE_NUMBERS if name in said}
-            if "occurred_at" in said:
-                fields["occurred_at"] = self._instant(said["occurred_at"])
-            fields["response"] = self._answer(said)
+            fields |= _trackables(columns)
+            fields["tags"] = _below("tags.", columns) or None
+            fields |= {name: _number(name, columns[name]) for name in WHOLE_NUMBERS if name in columns}
+            if "occurred_at" in columns:
+                fields["occurred_at"] = self._instant(columns["occurred_at"])
+            fields["response"] = self._answer(columns)
         except CostTrackingError as error:
             fault = fault or error
         return SourceCall(row.number, row.content, row.size, fields, fault)
 
-    def _answer(self, said: Mapping[str, Any]) -> LLMResponse:
-        counts = {name: _number(name, said[name]) for name in TOKEN_COUNTS if name in said}
-        units = {name: _number(name, value) for name, value in _below("units.", said).items()}
-        facts = {name: str(said[name]) for name in ANSWER & said.keys() if name != "cost_usd"}
+    def _answer(self, columns: Mapping[str, Any]) -> LLMResponse:
+        counts = {name: _number(name, columns[name]) for name in TOKEN_COUNTS if name in columns}
+        units = {name: _number(name, value) for name, value in _below("units.", columns).items()}
+        facts = {name: str(columns[name]) for name in ANSWER & columns.keys() if name != "cost_usd"}
         return LLMResponse(
-            provider=cast(str, said.get("provider", self._provider)),
-            model=said.get("model"),
+            provider=cast(str, columns.get("provider", self._provider)),
+            model=columns.get("model"),
             usage=Usage(**cast("dict[str, Any]", counts), other_units=cast("dict[str, Any]", units)),
-            provider_cost=Decimal(_number("cost_usd", said["cost_usd"])) if "cost_usd" in said else None,
+            provider_cost=Decimal(_number("cost_usd", columns["cost_usd"])) if "cost_usd" in columns else None,
             **cast("dict[str, Any]", facts),
         )
 

@@ -51,28 +51,28 @@ def record_of(columns: Mapping[str, Any]) -> LLMUsageRecord | None:
 
 def entry_of_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns as quarantine keeps a call: whose it was, when it was made, and its answer by its counts."""
-    said = columns.get
+    column = columns.get
     entry: dict[str, Any] = {
-        name: said(name)
+        name: column(name)
         for name in ("request_type", "tenant", "trace_id", "provider", "model", "occurred_at", "status")
     }
-    entry |= {name: said(name) for name in ("attempt", "retry_of", "latency_ms", "ttft_ms")}
-    entry |= {"user": said("user_id"), "trackable": _reference(columns, "trackable")}
-    entry |= {"trackable_parent": _reference(columns, "trackable_parent"), "tags": _mapping(said("tags"))}
-    if said("pricing_status") == "unpriced" and said("status") == "error":
+    entry |= {name: column(name) for name in ("attempt", "retry_of", "latency_ms", "ttft_ms")}
+    entry |= {"user": column("user_id"), "trackable": _reference(columns, "trackable")}
+    entry |= {"trackable_parent": _reference(columns, "trackable_parent"), "tags": _mapping(column("tags"))}
+    if column("pricing_status") == "unpriced" and column("status") == "error":
         usage: dict[str, Any] = {}
     else:
-        usage = {name: said(name) for name in TOKEN_COUNTS if isinstance(said(name), int)}
+        usage = {name: column(name) for name in TOKEN_COUNTS if isinstance(column(name), int)}
         with suppress(ValueError, CostTrackingError, RecursionError):
-            usage |= {name: str(quantity) for name, quantity in units_from_json(_plain(said("other_units"))).items()}
+            usage |= {name: str(quantity) for name, quantity in units_from_json(_plain(column("other_units"))).items()}
         if not usage:
             return entry
-    answer = {name: said(name) for name in ("provider", "model", "service_tier", "region", "stream", "status")}
-    answer |= {name: said(name) for name in ("finish_reason", "error_type")}
-    answer |= {"id": said("provider_response_id"), "usage": usage, "provider_cost": said("provider_cost_usd")}
+    answer = {name: column(name) for name in ("provider", "model", "service_tier", "region", "stream", "status")}
+    answer |= {name: column(name) for name in ("finish_reason", "error_type")}
+    answer |= {"id": column("provider_response_id"), "usage": usage, "provider_cost": column("provider_cost_usd")}
     with suppress(ValueError, CostTrackingError, RecursionError):
-        answer["price_context"] = dict(context_from_json(_plain(said("price_context"))))
-        answer["assumptions"] = list(assumptions_from_json(_plain(said("price_assumptions"))))
+        answer["price_context"] = dict(context_from_json(_plain(column("price_context"))))
+        answer["assumptions"] = list(assumptions_from_json(_plain(column("price_assumptions"))))
     return entry | {"response": answer}
 
 

@@ -103,23 +103,23 @@ class Sealer:
     def _seal_batch(self, batch: Batch, ids: SealedIds, superseded: set[str]) -> None:
         files = ids.files_that_may_hold(batch.rows)
         sealed = scan(self._home.usage / file for file in files) if files else None
-        settled = settle(batch.rows, sealed, superseded)
+        outcome = settle(batch.rows, sealed, superseded)
         if batch.bad:
             _keep_bad_lines(self._home, batch)
         segments = write_segments(
             self._home,
-            settled.rows,
+            outcome.rows,
             batch.byte_range,
-            superseded=settled.superseded,
-            conflicts=settled.conflicts,
+            superseded=outcome.superseded,
+            conflicts=outcome.conflicts,
         )
-        self.manifest.commit_seal(batch.byte_range, segments, batch.bad, settled.conflicts, settled.superseded)
-        ids.add(settled.rows, segments)
-        superseded |= settled.superseded
-        self._report.rows += settled.rows.height
-        self._report.duplicates += settled.duplicates
-        self._report.superseded += len(settled.superseded)
-        self._report.conflicts += len(settled.conflicts)
+        self.manifest.commit_seal(batch.byte_range, segments, batch.bad, outcome.conflicts, outcome.superseded)
+        ids.add(outcome.rows, segments)
+        superseded |= outcome.superseded
+        self._report.rows += outcome.rows.height
+        self._report.duplicates += outcome.duplicates
+        self._report.superseded += len(outcome.superseded)
+        self._report.conflicts += len(outcome.conflicts)
         self._report.quarantined += len(batch.bad)
         self._report.segments += len(segments)
 
