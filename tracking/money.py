@@ -48,7 +48,7 @@ def as_cost_usd(value: object) -> Decimal:
     return value
 
 
-def plain_text(amount: Decimal) -> str:
+def plain_digits(amount: Decimal) -> str:
     """Every digit of an amount and no exponent; `str()` would write a small one as 1E-12.
 
     pydantic goes on where a signal's handler raises in a `Decimal`'s method, both as it checks its digits and as it

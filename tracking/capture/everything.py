@@ -42,7 +42,7 @@ class Watching:
         sys.meta_path.insert(0, self._finder)
 
     def undo(self) -> None:
-        """Watch nothing more. Doing it again changes nothing."""
+        """Watch nothing more. Idempotent."""
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         self._patches.undo()

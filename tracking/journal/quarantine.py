@@ -15,7 +15,7 @@ from tracking.answers.response import LLMResponse
 from tracking.durable_files import create_file, write_all
 from tracking.journal.kept_parts import answer_part, reason_part, response_part
 from tracking.journal.writer import writer_name
-from tracking.money import plain_text
+from tracking.money import plain_digits
 from tracking.rows.identity import uuid7
 
 
@@ -111,7 +111,7 @@ def counted(response: LLMResponse | None, estimated_usd: Decimal | None) -> dict
     """What a refused call used, as it would have been recorded, and what that cost by its own counts."""
     return {
         "response": None if response is None else response_part(response),
-        "estimated_usd": None if estimated_usd is None else plain_text(estimated_usd),
+        "estimated_usd": None if estimated_usd is None else plain_digits(estimated_usd),
     }
 
 

@@ -1,6 +1,6 @@
 """The cost of every row of a Polars frame: the calculator's own answer, row for row, computed by the column.
 
-Rows of one provider, model, service tier and stretch of time share one price. Where its card is linear, their costs
+Rows of one provider, model, service tier and interval of time share one price. Where its card is linear, their costs
 are integer arithmetic on whole columns; every other row is priced by the card itself.
 """
 
@@ -183,9 +183,9 @@ def _prices(rows: pl.DataFrame, finder: PriceFinder) -> tuple[list[Quote], pl.Se
             instants |= {day * DAY for day in range(first // DAY + 1, last // DAY + 1)}
         times |= daily if first != last else set()
     if instants or times:
-        stretch = _position(instants, pl.col("occurred_at")) * (len(times) + 1)
-        stretch += _position(times, pl.col("occurred_at") % DAY)
-        coded = coded.with_columns(pl.col("code") + stretch.cast(pl.Int128) * pl.lit(2**96, pl.Int128))
+        interval = _position(instants, pl.col("occurred_at")) * (len(times) + 1)
+        interval += _position(times, pl.col("occurred_at") % DAY)
+        coded = coded.with_columns(pl.col("code") + interval.cast(pl.Int128) * pl.lit(2**96, pl.Int128))
         groups = _grouped(coded)
     quotes: list[Quote] = []
     for row, at in groups.select("row", "first").iter_rows():

@@ -25,7 +25,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaSerialize
 from tracking.assumptions import assumptions_from_json
 from tracking.errors import LedgerError
 from tracking.interrupts import raise_interrupt_behind
-from tracking.money import EXACT, PricingStatus, as_cost_usd, plain_text, to_micro_usd
+from tracking.money import EXACT, PricingStatus, as_cost_usd, plain_digits, to_micro_usd
 from tracking.rows.request_type import NAME
 from tracking.rows.trackable import TrackableRef
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS, check_subsets, total_tokens
@@ -240,7 +240,7 @@ class LLMUsageRecord(BaseModel):
         columns = dict(self.__dict__)
         for name in MONEY:
             if columns[name] is not None:
-                columns[name] = plain_text(columns[name])
+                columns[name] = plain_digits(columns[name])
         text, cost_usd = _COLUMNS.to_json(columns, exclude_none=True), columns["cost_usd"]
         if not (
             text.startswith(b'{"')

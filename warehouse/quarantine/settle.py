@@ -14,7 +14,7 @@ from tracking import ArgumentError, CostTracker, CostTrackingError, LedgerError,
 from tracking.home import Home
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import JournalWriter, record_line
-from tracking.money import plain_text
+from tracking.money import plain_digits
 from tracking.rows.prompt import WITHHELD
 from tracking.rows.request_type import RequestType
 from warehouse.causes import problems
@@ -230,7 +230,7 @@ def _settlement(call: RefusedCall, state: State, why: str | None) -> Settlement:
         "request_type": call.entry.get("request_type"),
         "occurred_at": call.occurred_at.isoformat(),
         "refused_at": call.refused_at.isoformat(),
-        "estimated_usd": None if call.estimated_usd is None else plain_text(call.estimated_usd),
+        "estimated_usd": None if call.estimated_usd is None else plain_digits(call.estimated_usd),
     }
     return Settlement(call.id, state.value, datetime.now(UTC).isoformat(), _operator(), why, said)
 

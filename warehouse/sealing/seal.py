@@ -17,7 +17,7 @@ from warehouse.ledger.segments import scan, write_segments
 from warehouse.locks import sealing
 from warehouse.sealing.sealed_ids import SealedIds
 from warehouse.sealing.settle import settle
-from warehouse.sealing.unsealed import Batch, unsealed_batches
+from warehouse.sealing.unsealed import UnsealedBatch, unsealed_batches
 
 DECIDED = "decided-"
 """How the names of journals begin whose rows were decided against what was sealed then, under the sealer's lock. They
@@ -89,7 +89,7 @@ class Sealer:
         superseded = self.manifest.superseded()
         with unsealed_batches(journals, CHUNK_BYTES) as batches:
             for item in batches:
-                if isinstance(item, Batch):
+                if isinstance(item, UnsealedBatch):
                     if not ids.opened:
                         ids.open(self.manifest.segments())
                     self._seal_batch(item, ids, superseded)
@@ -100,7 +100,7 @@ class Sealer:
         ids.save()
         return self._report
 
-    def _seal_batch(self, batch: Batch, ids: SealedIds, superseded: set[str]) -> None:
+    def _seal_batch(self, batch: UnsealedBatch, ids: SealedIds, superseded: set[str]) -> None:
         files = ids.files_that_may_hold(batch.rows)
         sealed = scan(self._home.usage / file for file in files) if files else None
         outcome = settle(batch.rows, sealed, superseded)
@@ -128,7 +128,7 @@ def _order_of_sealing(journal: Path) -> tuple[bool, str]:
     return not journal.name.startswith(DECIDED), journal.name
 
 
-def _keep_bad_lines(home: Home, batch: Batch) -> None:
+def _keep_bad_lines(home: Home, batch: UnsealedBatch) -> None:
     start = batch.byte_range.start
     entries = [entry_of(line, batch.chunk[line.start - start :][: line.length]) for line in batch.bad]
     replace_file(home.quarantine / f"{batch.byte_range.name}.jsonl", b"".join(entries))

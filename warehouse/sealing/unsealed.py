@@ -17,7 +17,7 @@ from warehouse.sealing.lines import read_records, whole_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class UnsealedBatch:
     """One byte range of a journal, its bytes, its records (USAGE_SCHEMA and `prompt`), and the lines that are none."""
 
     byte_range: ByteRange
@@ -47,7 +47,7 @@ class OpenJournal:
             raise
         return cls(path, descriptor, abandoned=True)
 
-    def batches(self, start: int, length: int) -> Iterator[Batch]:
+    def batches(self, start: int, length: int) -> Iterator[UnsealedBatch]:
         """What follows `start`, in ranges of about `length` bytes. A torn last line waits for its living writer."""
         size = os.fstat(self.descriptor).st_size
         while start < size:
@@ -57,7 +57,7 @@ class OpenJournal:
                     return
                 chunk = os.pread(self.descriptor, size - start, start)
             byte_range = ByteRange(self.path.name, start, start + len(chunk))
-            yield Batch(byte_range, chunk, *read_records(byte_range, chunk))
+            yield UnsealedBatch(byte_range, chunk, *read_records(byte_range, chunk))
             start += len(chunk)
 
     def finish(self) -> None:
@@ -70,21 +70,21 @@ class OpenJournal:
 @contextmanager
 def unsealed_batches(
     journals: Iterable[tuple[Path, int]], length: int
-) -> Generator[Iterator[Batch | OpenJournal], None, None]:
+) -> Generator[Iterator[UnsealedBatch | OpenJournal], None, None]:
     """The batches of each journal from where it is sealed to, and after its batches the journal itself.
 
     Whoever takes a journal may `finish()` it; it is closed when the next item is asked for.
     """
     opened: list[OpenJournal] = []
 
-    def read() -> Iterator[Batch | OpenJournal]:
+    def read() -> Iterator[UnsealedBatch | OpenJournal]:
         for path, start in journals:
             journal = OpenJournal.open(path)
             opened.append(journal)
             yield from journal.batches(start, length)
             yield journal
 
-    def one_ahead(pool: ThreadPoolExecutor) -> Iterator[Batch | OpenJournal]:
+    def one_ahead(pool: ThreadPoolExecutor) -> Iterator[UnsealedBatch | OpenJournal]:
         items = read()
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
