@@ -151,9 +151,8 @@ def test_shell_examples_run_in_a_fresh_directory(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "1 lines: 1 recorded (0 of them unpriced), 0 refused" in done.stdout
-    assert json.loads(done.stdout[done.stdout.rindex("\n[") :]) == [
-        {"user_id": "teacher-1", "llm": "gpt-5-mini", "cost_usd": "0.000900000000"}
-    ]
+    rows, _ = json.JSONDecoder().raw_decode(done.stdout, done.stdout.rindex("\n[") + 1)
+    assert rows == [{"user_id": "teacher-1", "llm": "gpt-5-mini", "cost_usd": "0.000900000000"}]
 
 
 def test_make_targets_named_exist() -> None:
