@@ -247,25 +247,43 @@ def test_top_ranks_a_cut_as_it_was_known(home: Home, closed: tuple[datetime, Tab
 
 
 def test_movers_account_for_every_change_to_the_last_digit(home: Home, closed: tuple[datetime, Tables]) -> None:
+    """Of whole days, and the period that is not over against as many days of the one before."""
     with open_warehouse(home) as warehouse:
+        days: dict[date, Decimal] = dict(
+            warehouse.execute(
+                "select reporting_date, coalesce(cost_usd, 0) from cost_per_day join dim_date using (reporting_date)"
+                " where is_whole_day"
+            ).fetchall()
+        )
+        [(last, last_with_calls)] = warehouse.execute(
+            "select (select max(reporting_date) from dim_date where is_whole_day), max(reporting_date)"
+            " from cost_per_day"
+        ).fetchall()
         for period in ("week", "month"):
-            costs = dict(
-                warehouse.execute(f"select reporting_{period}, coalesce(cost_usd, 0) from cost_per_{period}").fetchall()
-            )
-            starts = sorted(costs)
-            steps = pairwise(starts if period == "month" else weeks(starts))
-            expected = {
-                later: costs.get(later, Decimal(0)) - costs.get(earlier, Decimal(0)) for earlier, later in steps
-            }
+            starts = sorted({start_of(period, day) for day in [*days, min(last, last_with_calls)]})
+            not_over = start_of(period, last + timedelta(days=1))
+            expected: dict[date, Decimal] = {}
+            nothing = Decimal(0)
+            for earlier, later in pairwise(starts if period == "month" else weeks(starts)):
+                until = earlier + (last - later) if later == not_over else date.max
+                now = sum((cost for day, cost in days.items() if start_of(period, day) == later), nothing)
+                expected[later] = now - sum(
+                    (cost for day, cost in days.items() if start_of(period, day) == earlier and day <= until), nothing
+                )
             found = warehouse.execute(
                 "select period_start, sum(change_usd), sum(volume_usd) + sum(price_usd) + sum(mix_usd) "
                 "from cost_movers where period = ? group by all",
                 [period],
             ).fetchall()
+            with_calls = {start_of(period, day) for day in days}
             assert {start: change for start, change, _ in found} == {
-                k: v for k, v in expected.items() if v or k in costs
+                start: change for start, change in expected.items() if change or start in with_calls
             }
             assert all(change == effects for _, change, effects in found)
+
+
+def start_of(period: str, day: date) -> date:
+    return day.replace(day=1) if period == "month" else day - timedelta(days=day.weekday())
 
 
 def weeks(starts: list[date]) -> list[date]:
@@ -361,7 +379,9 @@ def test_a_date_is_what_the_calendar_says(home: Home, closed: tuple[datetime, Ta
     with open_warehouse(home) as warehouse:
         rows = warehouse.execute("select * from dim_date order by reporting_date").fetchall()
     assert [row[0] for row in rows] == [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
-    for day, year, quarter, month, of_month, month_start, week, weekday, name, weekend in rows:
+    for day, year, quarter, month, of_month, month_start, quarter_start, year_start, *rest in rows:
+        week, weekday, name, weekend, *_ = rest
+        assert (quarter_start, year_start) == (day.replace(day=1, month=quarter * 3 - 2), date(day.year, 1, 1))
         assert (year, month, of_month) == (day.year, day.month, day.day)
         assert (quarter, month_start) == ((day.month + 2) // 3, day.replace(day=1))
         assert (week, weekday) == (day - timedelta(days=day.weekday()), day.isoweekday())
