@@ -55,12 +55,14 @@ def own_tools(answer: Fields, model: str | None) -> Mapping[str, Quantity]:
     https://openrouter.ai/docs/guides/features/server-tools/advisor.
     """
     units: dict[str, Quantity] = {}
-    if details := fields_of(inside(answer, "usage", "server_tool_use_details")):
+    usage = fields_of(answer.get("usage")) or {}
+    if details := fields_of(usage.get("server_tool_use_details")):
         executed, searched = (details.get(name) or 0 for name in ("tool_calls_executed", "web_search_requests"))
         if others := as_quantity("tool_calls_executed", executed) - as_quantity("web_search_requests", searched):
             units["server_tool_calls"] = max(others, 0)
     for choice in listed(answer.get("choices")):
-        for annotation in listed(inside(choice, "message", "annotations")):
+        message = fields_of((fields_of(choice) or {}).get("message")) or {}
+        for annotation in listed(message.get("annotations")):
             if inside(annotation, "type") == "file":
                 units["parsed_files"] = units.get("parsed_files", 0) + 1
     return units
