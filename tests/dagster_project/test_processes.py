@@ -106,7 +106,11 @@ def test_two_runs_at_once_both_succeed_and_a_killed_one_is_healed_by_the_next(
     home = make_home("processes", 12)
     prepare_dagster_home(home)
     configuration = home.dagster / "dagster.yaml"
-    configuration.write_text(configuration.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 2"))
+    configuration.write_text(
+        configuration.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 2")
+        # A run that followed the ledger by itself would wait for the lock that is held here, and keep others waiting.
+        + "auto_materialize:\n  enabled: false\n  use_sensors: false\n"
+    )
     log = home.root / "daemon.log"
     with instance_of(home) as instance, daemon(home):
         launches = [start_launch(home), start_launch(home)]
