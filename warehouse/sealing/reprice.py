@@ -17,31 +17,20 @@ from typing import Any, Self, cast
 
 import polars as pl
 
-from tracking import (
-    ArgumentError,
-    Cost,
-    CostCalculator,
-    LLMResponse,
-    LLMUsageRecord,
-    UnknownModelError,
-    Usage,
-    UsageError,
-)
-from tracking.assumptions import Assumption, assumed_by_answer, assumptions_from_json, assumptions_json
+from tracking import Cost, CostCalculator, LLMUsageRecord
+from tracking.assumptions import Assumption, assumptions_from_json, assumptions_json
 from tracking.durable_files import replace_file
 from tracking.home import Home
 from tracking.journal.writer import record_line
 from tracking.money import EXACT, to_cost_usd, to_micro_usd
 from tracking.pricing.price_files import PriceFiles
 from tracking.pricing.sources.overrides import PriceOverrides
-from tracking.terms import context_from_json
-from tracking.usage import TOKEN_COUNTS, units_from_json
+from tracking.usage import TOKEN_COUNTS
 from warehouse.ledger.corrections import standing_calls
 from warehouse.ledger.manifest import Manifest, Segment
 from warehouse.ledger.segments import HAS_USAGE, scan
+from warehouse.sealing.row_prices import Row, cost_of_row
 from warehouse.sealing.seal import CHUNK_BYTES, DECIDED, Sealer, seal, sealer_of
-
-Row = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -132,7 +121,7 @@ def reprice(
             sealer.seal_all()
             segments = [segment for segment in sealer.manifest.segments() if segment.usage_date == day]
             for row in _selected(home, segments, selection):
-                cost = _cost(calculator, prices, row)
+                cost = cost_of_row(calculator, prices, row)
                 _note_assumptions(report, row, cost)
                 if cost is None:
                     report.still_unpriced += row["pricing_status"] == "unpriced"
@@ -187,26 +176,6 @@ def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[
     if selection.model is not None:
         calls = calls.filter((pl.col("model") == selection.model) | (pl.col("llm") == selection.model))
     yield from calls.iter_rows(named=True)
-
-
-def _cost(calculator: CostCalculator, prices: PriceFiles, row: Row) -> Cost | None:
-    """What the row costs by the prices known now; `None` where none is."""
-    counts = {name: row[name] for name in TOKEN_COUNTS}
-    # What an earlier version took may be refused today: such a row stays as it is.
-    try:
-        response = LLMResponse(
-            provider=row["provider"],
-            model=row["model"],
-            usage=Usage(**counts, other_units=units_from_json(row["other_units"])),
-            service_tier=row["service_tier"],
-            # Rows from before there was the column: what chose their price stands with the price.
-            price_context=context_from_json(row["price_context"]) or prices.context(row["price_id"]),
-            region=row["region"],
-            assumptions=assumed_by_answer(row["price_assumptions"], row["pricing_status"]),
-        )
-        return calculator.cost(response, at=row["occurred_at"], tenant=row["tenant"])
-    except (ArgumentError, UnknownModelError, UsageError):
-        return None
 
 
 def _stands_at(cost: Cost) -> tuple[Decimal | None, str, str | None]:

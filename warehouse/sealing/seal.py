@@ -15,6 +15,7 @@ from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.quarantine import entry_of
 from warehouse.ledger.segments import scan, write_segments
 from warehouse.locks import sealing
+from warehouse.sealing.row_prices import keep_missing_prices
 from warehouse.sealing.sealed_ids import SealedIds
 from warehouse.sealing.settle import settle
 from warehouse.sealing.unsealed import UnsealedBatch, unsealed_batches
@@ -106,6 +107,7 @@ class Sealer:
         outcome = settle(batch.rows, sealed, superseded)
         if batch.bad:
             _keep_bad_lines(self._home, batch)
+        keep_missing_prices(self._home, outcome.rows)
         segments = write_segments(
             self._home,
             outcome.rows,

@@ -74,11 +74,11 @@ class Meanwhile:
     """Somebody else's work, begun as soon as re-pricing has read rows; whoever re-prices waits a moment for it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
-        self._cost = reprice_module._cost
+        self._cost = reprice_module.cost_of_row
         self._thread = threading.Thread(target=self._run)
         self._work = work
         self.error: BaseException | None = None
-        monkeypatch.setattr(reprice_module, "_cost", self._priced)
+        monkeypatch.setattr(reprice_module, "cost_of_row", self._priced)
 
     def _run(self) -> None:
         try:
@@ -188,7 +188,7 @@ def test_recording_waits_for_no_repricing(unpriced: Home, monkeypatch: pytest.Mo
         assert recorded.wait(30), "record() waits for a lock"
         return cost
 
-    monkeypatch.setattr(reprice_module, "_cost", priced)
+    monkeypatch.setattr(reprice_module, "cost_of_row", priced)
     reprice(unpriced, Selection())
     meanwhile.done()
     assert recorded.is_set()
@@ -225,7 +225,7 @@ def test_a_chunk_of_corrections_is_sealed_without_what_others_recorded(
 ) -> None:
     """A day of many corrections is sealed in several journals: the last is decided on the same rows as the first."""
     monkeypatch.setattr(reprice_module, "CHUNK_BYTES", 1)
-    cost = reprice_module._cost
+    cost = reprice_module.cost_of_row
     answered: list[bool] = []
 
     def answering(*arguments: Any) -> Any:
@@ -236,7 +236,7 @@ def test_a_chunk_of_corrections_is_sealed_without_what_others_recorded(
                     record(tracker, own(100, id=number), user=LEFT_ALONE if number == STREAM else LEAVER)
         return cost(*arguments)
 
-    monkeypatch.setattr(reprice_module, "_cost", answering)
+    monkeypatch.setattr(reprice_module, "cost_of_row", answering)
     reprice(unpriced, Selection())
     assert_in_order(unpriced)
     rows = ledger(unpriced.root)
