@@ -111,19 +111,25 @@ class CapturedCall:
 
     def _record_answers(self, answers: Answers) -> None:
         request = self._asked()
-        if self._method == "GET":
+        told = [fields_of(answer) or {} for answer in answers(None, None)] if self.body is None else []
+        if self._method == "GET" or any(self._is_about(fields.get("id"), request) for fields in told):
             self._record_results(answers, request)
             return
-        for answer in answers(None, None) if self.body is None else ():
-            fields = fields_of(answer) or {}
-            if fields.get("status") in UNFINISHED and isinstance(begun := fields.get("id"), str):
-                self.recorder.begun.put(begun, self)
+        for fields in told:
+            in_background = fields.get("background") is True and fields.get("status") in UNFINISHED
+            if in_background and isinstance(begun := fields.get("id"), str):
+                self.response = None
+                self.recorder.begun.put(begun, self, len(self._request_body() or b""))
                 return
         found = self._read(answers, request)
         if not found and request.is_paid:  # kept in quarantine, for it was paid for
             found = [{"model": request.model}]
         for response in found:
             self._record(response, request)
+
+    def _is_about(self, identity: object, request: Asked) -> bool:
+        """Whether this asks for an answer that was made before: to cancel it, or to change what is kept beside it."""
+        return request.model is None and identity in self._url.split("/")
 
     def _record_results(self, answers: Answers, request: Asked) -> None:
         """Answers that were made in the background or in a batch, each when it is first fetched.
@@ -132,10 +138,12 @@ class CapturedCall:
         """
         for answer in answers(None, None):
             fields = fields_of(answer) or {}
-            identity = fields.get("id") or fields.get("custom_id")
+            identity, in_batch = fields.get("id"), fields.get("custom_id")
             in_background = fields.get("background") is True and fields.get("status") not in UNFINISHED
-            if not isinstance(identity, str) or not (in_background or "custom_id" in fields):
+            if not in_background and in_batch is None:
                 continue
+            if not isinstance(identity, str):  # the next batch has the same names in it
+                identity = f"{self._url} {in_batch}"
             begun = self.recorder.begun.take(identity)
             if begun is self.recorder.begun.TAKEN:
                 continue

@@ -1,10 +1,12 @@
 """What holds for captured calls of every kind: whose they are, never in the way, nothing lost unsaid."""
 
 import errno
+import gc
 import json
 import logging
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ import tracking
 from tracking import ArgumentError, CostTracker
 from tracking.capture import bodies
 from tracking.capture.asked import asked
+from tracking.capture.begun import Begun
 from tracking.capture.bodies import reader_for
+from tracking.capture.told_twice import ToldTwice
 from tracking.capture.watch import unwatch
 from tracking.rows.prompt import WITHHELD
 
@@ -102,6 +106,49 @@ def test_our_own_failure_breaks_no_call_and_is_told_once(
     assert tracker.captured.unread >= 3
     assert caplog.text.count("POST") == 1
     assert "criteria" not in caplog.text
+
+
+def test_a_stream_collected_while_calls_are_compared_is_recorded(
+    tracker: CostTracker, client: Any, provider: ProviderServer, rows: Rows
+) -> None:
+    """A finalizer runs in whichever thread, wherever that happens to be."""
+    tracker.watch(client)
+    told_twice = tracker.captured._told_twice = ToldTwice()
+    provider.on("/chat/completions", sse(chat_chunks()))
+    streams = [ask(client, stream=True)]
+    next(streams[0])
+
+    def collect() -> None:
+        with told_twice._locks.own():
+            streams.clear()
+            gc.collect()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(rows()) == 1
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
+    begun = Begun()
+    with begun._locks.own():
+        pid = os.fork()
+        if pid == 0:
+            thread = threading.Thread(target=lambda: begun.put("1", "call", 0), daemon=True)
+            thread.start()
+            thread.join(10)
+            os._exit(0 if begun.take("1") == "call" else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_what_waits_to_be_fetched_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracking.capture.begun.MOST_BYTES", 100)
+    begun = Begun()
+    for number in range(5):
+        begun.put(f"r{number}", number, 40)
+    assert [begun.take(f"r{number}") for number in range(5)] == [None, None, None, 3, 4]
+    assert begun.take("r4") is Begun.TAKEN
 
 
 def test_an_interrupt_goes_through(tracker: CostTracker, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
 """`CostSpanProcessor`: spans of calls of models are rows; those around them are none."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from captured_answers import MESSAGES, chat
+from captured_answers import EMBEDDINGS, MESSAGES, chat
 from provider_server import ProviderServer, json_answer
 
 import tracking
@@ -119,10 +120,43 @@ def test_a_watched_client_within_two_instrumentations_makes_one_row_a_call(
         said = {name: value for name, value in CURRENT.items() if "usage" not in name and "response" not in name}
         said["gen_ai.input.messages"] = str(MESSAGES).replace("'", '"')
     for _ in range(3):
-        with tracking.attribution(**WHO):
+        tracer = provider_of_traces.get_tracer("openai")
+        with tracking.attribution(**WHO), tracer.start_as_current_span("chat") as span:
             try:
                 client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
             except openai.BadRequestError:
                 assert fails
-            spanned(provider_of_traces, said, "openai", failed=fails)
+                span.set_status(Status(StatusCode.ERROR))
+            span.set_attributes(said)
     assert [row["user_id"] for row in rows()] == ["teacher-1"] * 3
+
+
+def test_another_call_without_an_id_that_asks_the_same_later_is_a_row_too(
+    provider_of_traces: TracerProvider, tracker: CostTracker, provider: ProviderServer, rows: Rows
+) -> None:
+    openai = pytest.importorskip("openai")
+    provider.on("/embeddings", json_answer(EMBEDDINGS))
+    client = tracker.watch(openai.OpenAI(base_url=provider.url, api_key="k"))
+    said = {name: value for name, value in CURRENT.items() if "response" not in name}
+    said |= {"gen_ai.request.model": "text-embedding-3-small", "gen_ai.input.messages": '["Four criteria?"]'}
+    client.embeddings.create(model="text-embedding-3-small", input=["Four criteria?"])
+    time.sleep(0.01)
+    spanned(provider_of_traces, said)
+    assert len(rows()) == 2
+
+
+@pytest.mark.parametrize("prompt", ["[" * 100_000, "[]", "null", "9" * 5000])
+def test_prompts_of_any_kind_break_no_span(
+    provider_of_traces: TracerProvider, tracker: CostTracker, rows: Rows, prompt: str
+) -> None:
+    spanned(provider_of_traces, CURRENT | {"gen_ai.input.messages": prompt})
+    assert [row["input_tokens"] for row in rows()] == [70]
+
+
+def test_a_span_of_no_time_breaks_nothing_and_is_counted(
+    provider_of_traces: TracerProvider, tracker: CostTracker
+) -> None:
+    span = provider_of_traces.get_tracer("x").start_span("chat", start_time=10**30)
+    span.set_attributes(CURRENT)
+    span.end()
+    assert tracker.captured.unread == 1

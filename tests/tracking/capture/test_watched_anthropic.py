@@ -122,6 +122,19 @@ def test_the_results_of_a_batch_are_recorded_when_they_are_fetched(
     assert [(row["provider_response_id"], row["micro_usd"]) for row in rows()] == [("m1", 130), ("m2", 130)]
 
 
+def test_batches_whose_requests_have_the_same_names_are_all_recorded(
+    client: Any, provider: ProviderServer, rows: Rows
+) -> None:
+    provider.answers.clear()
+    for batch in ("b1", "b2"):
+        line = {"custom_id": "0", "result": {"type": "succeeded", "message": MESSAGE | {"id": f"msg_{batch}"}}}
+        provider.on(f"/{batch}/results", Answer([json.dumps(line).encode()], kind="application/x-jsonl"))
+        of_batch = {"id": batch, "processing_status": "ended", "results_url": f"{provider.url}/v1/{batch}/results"}
+        provider.on(f"/v1/messages/batches/{batch}", json_answer(of_batch))
+        assert list(client.messages.batches.results(batch))
+    assert [row["provider_response_id"] for row in rows()] == ["msg_b1", "msg_b2"]
+
+
 def test_the_tool_runner_makes_a_row_for_each_round(client: Any, provider: ProviderServer, rows: Rows) -> None:
     @anthropic.beta_tool
     def criteria(number: int) -> str:

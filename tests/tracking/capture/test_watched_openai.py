@@ -5,6 +5,7 @@ import base64
 import gc
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,6 +156,7 @@ def test_what_costs_nothing_is_no_row(client: Any, provider: ProviderServer, row
     client.moderations.create(input="x", model="omni-moderation-latest")
     client.batches.create(completion_window="24h", endpoint="/v1/chat/completions", input_file_id="f")
     client.chat.completions.retrieve("chatcmpl-1")
+    client.chat.completions.update("chatcmpl-1", metadata={"essay": "7"})
     assert rows() == []
 
 
@@ -272,6 +274,29 @@ def test_a_response_made_in_the_background_is_recorded_once_when_it_is_fetched(
         response = client.responses.retrieve(response.id)
     (row,) = rows()
     assert (row["user_id"], row["prompt"], row["input_tokens"]) == ("teacher-1", "Four criteria?", 70)
+
+
+def test_a_response_that_is_cancelled_is_whose_it_was_when_it_began(
+    client: Any, provider: ProviderServer, rows: Rows
+) -> None:
+    begun = RESPONSE | {"status": "queued", "output": [], "usage": None, "background": True}
+    provider.on("/responses", json_answer(begun), json_answer(RESPONSE | {"background": True, "status": "cancelled"}))
+    with tracking.attribution(**WHO):
+        response = client.responses.create(model="gpt-5-mini", input="Four criteria?", background=True)
+    client.responses.cancel(response.id)
+    client.responses.retrieve(response.id)
+    assert [(row["user_id"], row["prompt"]) for row in rows()] == [("teacher-1", "Four criteria?")]
+
+
+def test_what_is_made_later_and_never_says_what_it_used_is_kept(
+    client: Any, provider: ProviderServer, rows: Rows, home: Path
+) -> None:
+    video = {"id": "video_1", "object": "video", "created_at": 1763800000, "status": "queued", "model": "sora-2"}
+    provider.on("/videos", json_answer(video))
+    client.post("/videos", body={"model": "sora-2", "prompt": "A rubric"}, cast_to=object)
+    (file,) = (home / "quarantine").iterdir()
+    (kept,) = map(json.loads, file.read_text().splitlines())
+    assert (kept["error"], rows()) == ("ResponseError", [])
 
 
 def test_the_results_of_a_batch_are_recorded_when_they_are_fetched(

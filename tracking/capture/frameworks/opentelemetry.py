@@ -32,6 +32,10 @@ class CostSpanProcessor(SpanProcessor):
         self._told.begin(span.get_span_context().span_id)
 
     def on_end(self, span: ReadableSpan) -> None:
+        with self._told.unharmed():  # what is raised here would reach the application
+            self._end(span)
+
+    def _end(self, span: ReadableSpan) -> None:
         attributes: dict[str, Any] = dict(span.attributes or {})
         context: Any = span.get_span_context()
         used = any(name.startswith("gen_ai.usage.") for name in attributes)
@@ -68,7 +72,7 @@ def _prompt(attributes: dict[str, Any]) -> object:
     if isinstance(said, str):
         try:
             return json.loads(said) or WITHHELD
-        except ValueError:
+        except (ValueError, RecursionError):
             return said if said.strip() else WITHHELD
     numbered: list[object] = []
     while (content := attributes.get(f"gen_ai.prompt.{len(numbered)}.content")) is not None:
