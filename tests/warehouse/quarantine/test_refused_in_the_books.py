@@ -55,7 +55,9 @@ def test_all_doors_say_how_many_were_refused_and_how_much_that_was_until_they_ar
     usd = sum((call.estimated_usd or Decimal(0) for call in calls), Decimal(0))
     assert (len(calls), usd > 0) == (99, True)
     told = f"refused 99 (estimated {usd:,f} USD; in no report)"
-    assert told in built and told in llm_cost(home, "verify")
+    apart = "unpriced 1 (USD unknown); assumed 1 ("
+    for said in (built, llm_cost(home, "verify")):
+        assert told in said and apart in said and "failed 1 (nothing to bill)" in said
     with open_warehouse(Home(home)) as connection:
         books = books_of(connection)
         proofs = prove(connection)
@@ -84,6 +86,9 @@ def test_all_doors_say_how_many_were_refused_and_how_much_that_was_until_they_ar
     head = page.read_text().partition("</header>")[0]
     assert "99 calls were refused and are in no report" in head and f"{usd.normalize():f}"[:6] in head
     assert "1 are unpriced" in head and "1 failed and have nothing to bill" in head
+    tiles = page.read_text().partition("</header>")[2]
+    assert "<b>4</b><span>calls, 1 failed</span>" in tiles
+    assert "<b>1</b><span>calls that a price is missing for; their cost is not zero" in tiles
     checked = no_call_is_refused(LedgerHome(root=str(home)))
     assert isinstance(checked, dg.AssetCheckResult) and not checked.passed
     assert (checked.metadata["refused"].value, checked.metadata["refused_usd"].value) == (99, f"{usd:f}")
