@@ -1,8 +1,5 @@
 """`cost_frame` against the calculator itself, row for row: the same to the last digit, or wrong."""
 
-import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,41 +8,17 @@ from typing import Any
 import polars as pl
 import pytest
 from catalogued import MICROSECOND, NOON, instants_around_every_change, tier_starts
-from genai_prices.data import providers
+from frames import MODELS, SAID, assert_same_as_by_row, by_row, frame_of, row
 from genai_prices.types import ModelInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracking import ArgumentError, CostCalculator, LLMResponse, UnknownModelError, Usage
-from tracking.assumptions import assumptions_json
-from tracking.errors import CostTrackingError
+from tracking import CostCalculator
 from tracking.pricing.linear_rates import NEVER, linear
 from tracking.pricing.rate_card import Rate, RateCard
 from tracking.pricing.sources.catalogue import find_price
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.usage import MAX_COUNT, TOKEN_COUNTS
-
-MODELS = [
-    (provider.id, model)
-    for provider in providers
-    for model in provider.models
-    if provider.find_model(model.id) is model  # some ids are no name a provider answers under
-]
-SCHEMA = {
-    "provider": pl.String(),
-    "model": pl.String(),
-    "service_tier": pl.String(),
-    "price_context": pl.String(),
-    "region": pl.String(),
-    "occurred_at": pl.Datetime("us", "UTC"),
-    **{name: pl.Int64() for name in TOKEN_COUNTS},
-    "other_units": pl.String(),
-}
-SAID = ("cost_usd", "micro_usd", "pricing_status", "price_id", "price_assumptions")
-NEW = (
-    *("cost_usd", "micro_usd", "pricing_status", "price_assumptions", "price_id", "llm", "llm_family"),
-    "unpriced_reason",
-)
 
 OVERRIDES = """
 [[price]]
@@ -65,52 +38,6 @@ provider = "openai"
 model = "gpt-4o"
 usd_per_request = "0.00000000000050001"
 """
-
-
-def row(provider: Any = "openai", model: Any = "gpt-4o", at: Any = NOON, **fields: Any) -> dict[str, Any]:
-    return dict.fromkeys(SCHEMA) | {"provider": provider, "model": model, "occurred_at": at} | fields
-
-
-def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, SCHEMA, orient="row")
-
-
-def by_row(row: dict[str, Any], calculator: CostCalculator) -> tuple[Any, ...]:
-    """What the calculator itself says of a row: money, status and price, all unknown where it refuses."""
-    units = json.loads(row["other_units"], parse_float=Decimal) if row["other_units"] else {}
-    try:
-        context = json.loads(row["price_context"] or "{}")
-        if not isinstance(context, dict):
-            raise CostTrackingError("not a mapping")
-        usage = Usage(**{name: row[name] for name in TOKEN_COUNTS}, other_units=units)
-        response = LLMResponse(
-            provider=row["provider"],
-            model=row["model"],
-            usage=usage,
-            service_tier=row["service_tier"],
-            price_context=context,
-            region=row["region"],
-        )
-        cost = calculator.cost(response, at=row["occurred_at"])
-    except CostTrackingError:
-        return (None, None, "unpriced", None, None)
-    if cost.cost_usd is not None and cost.cost_usd >= 1_000_000:
-        return (None, None, "unpriced", None, None)
-    return (cost.cost_usd, cost.micro_usd, cost.pricing_status, cost.price_id, assumptions_json(cost.assumptions))
-
-
-def assert_same_as_by_row(frame: pl.DataFrame, calculator: CostCalculator, **what_if: Any) -> pl.DataFrame:
-    priced = calculator.cost_frame(frame, **what_if)
-    assert priced.select(frame.columns).equals(frame)
-    assert priced.columns == [*frame.columns, *NEW]
-    asked = {name: value for name, value in what_if.items() if name in ("provider", "model", "service_tier")}
-    asked |= {"price_context": None} if "service_tier" in asked else {}
-    asked |= {"region": None} if "provider" in asked or "model" in asked else {}
-    for given_row, costs in zip(frame.to_dicts(), priced.select(SAID).iter_rows(), strict=True):
-        assert costs == by_row(given_row | asked, calculator), given_row
-    reasons = priced.filter(pl.col("cost_usd").is_null() != pl.col("unpriced_reason").is_not_null())
-    assert reasons.is_empty(), "a row without cost says why, and no other row does"
-    return priced
 
 
 @pytest.fixture
@@ -291,51 +218,6 @@ def test_a_model_alone_is_priced_at_the_provider_whose_naming_it_follows() -> No
     assert alone.equals(CostCalculator().cost_frame(frame, model="gpt-5-mini", provider="openai"))
 
 
-def test_contradictory_counts_have_no_cost_and_say_why() -> None:
-    rows = [
-        row(input_tokens=3, cache_read_tokens=5),
-        row(input_tokens=100, output_tokens=10),
-        row(cache_read_tokens=5),
-        row(input_tokens=-1),
-        row(input_tokens=MAX_COUNT, output_tokens=MAX_COUNT),
-        row(other_units="[1]"),
-        row(other_units='{"web_searches":true}'),
-        row("openai", "gpt-4p"),
-        row(None),
-    ]
-    priced = CostCalculator().cost_frame(frame_of(rows))
-    assert priced["cost_usd"].is_null().to_list() == [True, False, *[True] * 7]
-    assert priced["price_id"].is_null().to_list() == [True, False, *[True] * 7]
-    reasons = priced["unpriced_reason"].to_list()
-    assert reasons[0] == "cache_read_tokens (5) exceeds input_tokens (3)"
-    assert reasons[1] is None
-    assert reasons[2] == "cache_read_tokens (5) given without input_tokens"
-    assert reasons[3] == "input_tokens (-1) is negative"
-    assert "DECIMAL(18,12)" in reasons[4]
-    assert reasons[5] == "other_units is not the JSON of a mapping"
-    assert "web_searches" in reasons[6]
-    assert "gpt-4p" in reasons[7] and "nearest known" in reasons[7]
-    assert reasons[8] == "provider is missing or blank"
-    assert priced["llm"].to_list()[7:] == ["gpt-4p", "gpt-4o"]
-
-
-def test_rows_of_a_ledger_that_are_no_answer_have_no_cost() -> None:
-    rows = pl.DataFrame(
-        {
-            "provider": "openai",
-            "model": "gpt-4o",
-            "input_tokens": [-100, None, 100, 100, 0],
-            "charge_class": ["correction", "usage", "usage", "usage", None],
-            "status": ["ok", "error", "error", "partial", None],
-            "pricing_status": ["priced", "unpriced", "priced", "estimated", "unpriced"],
-        }
-    )
-    priced = CostCalculator().cost_frame(rows)
-    assert priced["pricing_status"].to_list() == ["unpriced", "unpriced", "priced", "estimated", "priced"]
-    assert priced["cost_usd"].to_list() == [None, None, Decimal("0.00025"), Decimal("0.00025"), Decimal(0)]
-    assert priced["unpriced_reason"].is_null().to_list() == [False, False, True, True, True]
-
-
 def test_a_row_recorded_from_a_batch_is_priced_as_batch_and_as_if_it_had_not_been() -> None:
     rows = frame_of([row("openai", "gpt-4o", input_tokens=1000, price_context='{"processing":"batch"}')] * 2)
     assert assert_same_as_by_row(rows, CostCalculator())["cost_usd"].to_list() == [Decimal("0.00125")] * 2
@@ -345,90 +227,11 @@ def test_a_row_recorded_from_a_batch_is_priced_as_batch_and_as_if_it_had_not_bee
     assert as_batch["cost_usd"].to_list() == [Decimal("0.00125")]
 
 
-def test_columns_of_other_types_mean_the_same() -> None:
-    plain = frame_of([row(input_tokens=1000, cache_read_tokens=10, output_tokens=5), row(input_tokens=7)])
-    other = plain.with_columns(
-        pl.col("provider").cast(pl.Categorical),
-        pl.col("model").cast(pl.Enum(["gpt-4o"])),
-        pl.col("occurred_at").dt.convert_time_zone("Asia/Tokyo").dt.cast_time_unit("ns"),
-        pl.col("input_tokens").cast(pl.Float64),
-        pl.col("cache_read_tokens").cast(pl.UInt64),
-        pl.col("output_tokens").cast(pl.Decimal(20, 2)),
-        pl.col("reasoning_tokens").cast(pl.Null),
-    )
-    costs = [CostCalculator().cost_frame(frame).select(NEW) for frame in (plain, other)]
-    assert costs[0].equals(costs[1])
-
-
-def test_counts_that_are_no_whole_numbers_of_64_bits_have_no_cost() -> None:
-    frame = pl.DataFrame({"provider": "openai", "model": "gpt-4o", "input_tokens": [1.5, 2.0, float("nan"), 1e30]})
-    reasons = CostCalculator().cost_frame(frame)["unpriced_reason"].to_list()
-    assert reasons == [
-        "input_tokens (1.5) is not a whole number",
-        None,
-        "input_tokens (nan) is not a finite number",
-        f"input_tokens (1e+30) is larger than {MAX_COUNT}",
-    ]
-    unsigned = pl.DataFrame(
-        {"provider": "openai", "model": "gpt-4o", "input_tokens": [2**63, 1]},
-        {"input_tokens": pl.UInt64} | {"provider": pl.String, "model": pl.String},
-    )
-    assert CostCalculator().cost_frame(unsigned)["pricing_status"].to_list() == ["unpriced", "priced"]
-
-
-@pytest.mark.parametrize(
-    ("columns", "named"),
-    [
-        ({"model": ["gpt-4o"], "input_tokens": [1]}, "'provider'"),
-        ({"provider": ["openai"], "input_tokens": [1]}, "'model'"),
-        ({"provider": ["openai"], "model": ["gpt-4o"]}, "input_tokens"),
-        ({"provider": ["openai"], "model": ["gpt-4o"], "input_tokens": ["1"]}, "'input_tokens' of type String"),
-        ({"provider": ["openai"], "model": ["gpt-4o"], "input_tokens": [True]}, "'input_tokens' of type Boolean"),
-        ({"provider": [1], "model": ["gpt-4o"], "input_tokens": [1]}, "'provider' of type Int64"),
-        (
-            {
-                "provider": ["openai"],
-                "model": ["gpt-4o"],
-                "input_tokens": [1],
-                "occurred_at": [NOON.replace(tzinfo=None)],
-            },
-            "time zone",
-        ),
-    ],
-)
-def test_a_frame_that_cannot_be_priced_is_refused_before_anything_is_read(columns: Any, named: str) -> None:
-    for frame in (pl.DataFrame(columns), pl.LazyFrame(columns)):
-        with pytest.raises(ArgumentError, match=named):
-            CostCalculator().cost_frame(frame)
-
-
-@pytest.mark.parametrize("percent", [0.1, True, "ten", "NaN", -1, 101, "1e9"])
-def test_a_discount_that_is_no_exact_percentage_is_refused(percent: Any) -> None:
-    with pytest.raises(ArgumentError, match="discount_percent"):
-        CostCalculator().cost_frame(frame_of([]), discount_percent=percent)
-
-
-def test_an_unknown_what_if_model_is_an_error_and_not_a_column_of_nulls() -> None:
-    frame = frame_of([row(input_tokens=1)])
-    with pytest.raises(UnknownModelError, match="gpt-5-mini"):
-        CostCalculator().cost_frame(frame, provider="openai", model="gpt-5-minni")
-    with pytest.raises(UnknownModelError):
-        CostCalculator().cost_frame(frame, model="entirely-unheard-of")
-
-
 def test_own_models_of_another_time_are_known(own_prices: CostCalculator) -> None:
     frame = frame_of([row(at=datetime(2026, 7, 1, tzinfo=UTC), input_tokens=1000)])
     priced = own_prices.cost_frame(frame, provider="self-hosted", model="llama-own")
     assert priced["llm"].to_list() == ["llama-own"]
     assert priced["cost_usd"].to_list() == [Decimal("0.000123456789")]
-
-
-def test_an_empty_frame_keeps_its_columns_and_gains_ours() -> None:
-    for frame in (frame_of([]), frame_of([]).lazy()):
-        priced = CostCalculator().cost_frame(frame, suffix="_new").lazy().collect()
-        assert priced.height == 0
-        assert priced.columns == [*SCHEMA, *(f"{name}_new" for name in NEW)]
-        assert priced.schema["cost_usd_new"] == pl.Decimal(18, 12)
 
 
 def many_rows() -> pl.DataFrame:
@@ -481,14 +284,3 @@ def test_almost_every_card_of_the_catalogue_is_linear() -> None:
     cards = [find_price(provider, model.id, NOON, {}).card for provider, model in MODELS]
     fast = [card for card in cards if NEVER not in linear(card).levels]
     assert len(fast) == len(cards)
-
-
-def test_without_polars_the_error_names_the_extra() -> None:
-    script = (
-        "import sys; sys.modules['polars'] = None\n"
-        "from tracking import CostCalculator\n"
-        "try: CostCalculator().cost_frame(None)\n"
-        "except ModuleNotFoundError as error: print(error)\n"
-    )
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert "llm-cost-ledger[warehouse]" in told
