@@ -13,7 +13,7 @@ from weakref import WeakSet
 from tracking.capture.patches import Patches
 from tracking.capture.recorder import Recorder
 from tracking.capture.watch import unwatch, watch
-from tracking.errors import ArgumentError
+from tracking.interrupts import raise_interrupt_behind
 
 MAKERS: Mapping[str, Sequence[tuple[str, str]]] = {
     "openai._base_client": (("SyncAPIClient", "__init__"), ("AsyncAPIClient", "__init__")),
@@ -71,7 +71,8 @@ class Watching:
             try:
                 watch(client, self._recorder, None)
                 self._clients.add(client)
-            except ArgumentError as error:  # a client that is none of a model's, such as S3's
+            except Exception as error:  # a client that is none of a model's, such as S3's, or that we fail on
+                raise_interrupt_behind(error)
                 if not str(error).startswith("client is one of AWS's"):
                     self._recorder.fell_short(type(client).__name__, error)
             return made

@@ -12,12 +12,31 @@ MARK = "_llm_cost_watched"
 
 
 def watch_http_client(client: Any, patches: Patches) -> None:
-    """Have a client's `send` tell the call that is in progress what is sent and answered. Twice is once."""
-    if MARK in vars(client):
-        return
-    patches.replace(client, MARK, True)
-    send = client.send
-    patches.replace(client, "send", _async_send(send) if iscoroutinefunction(send) else _sync_send(send))
+    """Have a client's `send` tell the call that is in progress what is sent and answered.
+
+    Twice is once; it is put back when the last of those that share it is no longer watched.
+    """
+    users: Any = vars(client).get(MARK)
+    if users is None:
+        users = _Users()
+        users.patches.replace(client, MARK, users)
+        send = client.send
+        users.patches.replace(client, "send", _async_send(send) if iscoroutinefunction(send) else _sync_send(send))
+    users.number += 1
+    patches.later(users.leave)
+
+
+class _Users:
+    """Of an HTTP client: the watched clients that share it."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.patches = Patches()
+
+    def leave(self) -> None:
+        self.number -= 1
+        if not self.number:
+            self.patches.undo()
 
 
 def _sync_send(send: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from tracking.capture.patches import Patches
 from tracking.capture.recorder import Recorder
 from tracking.errors import ArgumentError
+from tracking.interrupts import raise_interrupt_behind
 
 Client = TypeVar("Client")
 Watch = Callable[[Any, Recorder, Patches, str | None], None]
@@ -46,8 +47,9 @@ def watch(client: Client, recorder: Recorder, provider: str | None) -> Client:
         except ArgumentError:
             patches.undo()
             raise
-        except (AttributeError, StopIteration) as error:
+        except Exception as error:  # whatever another version of a package does
             patches.undo()
+            raise_interrupt_behind(error)
             raise ArgumentError(
                 "client", f"is a {type(client).__name__} of a version that cannot be watched"
             ) from error
