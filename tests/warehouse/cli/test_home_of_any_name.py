@@ -45,6 +45,7 @@ ARGUMENTS = {
 }
 """What a command is given; the others are asked for JSON alone."""
 
+VARYING_TEXT = re.compile(r"\d+\.\d+ (s|GiB)\b|\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?")
 VARYING = re.compile(r"bytes|seconds|size|recorded_at|kept_manifest|elapsed|generated")
 
 
@@ -88,18 +89,20 @@ class Place:
 
     def _comparable(self, said: str) -> Any:
         try:
-            return _without_varying(json.loads(said))
+            return self._without_varying(json.loads(said))
         except ValueError:
-            # A table is as wide as its widest line.
-            placeless = said.replace(str(self.home.dagster), "DAGSTER").replace(str(self.beside), "BESIDE")
-            text = re.sub(r"[─ ]+", " ", placeless)
-            return re.sub(r"\d+\.\d+ s|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "", text)
+            return self._without_varying(said)
 
-
-def _without_varying(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_varying(each) for name, each in value.items() if not VARYING.search(name)}
-    return [_without_varying(each) for each in value] if isinstance(value, list) else value
+    def _without_varying(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._without_varying(each) for name, each in value.items() if not VARYING.search(name)}
+        if isinstance(value, list):
+            return [self._without_varying(each) for each in value]
+        if not isinstance(value, str):
+            return value
+        placeless = value.replace(str(self.home.dagster), "DAGSTER").replace(str(self.beside), "BESIDE")
+        # A table is as wide as its widest line.
+        return VARYING_TEXT.sub("", re.sub(r"[─ ]+", " ", placeless))
 
 
 @pytest.fixture(scope="module")
