@@ -16,7 +16,7 @@ ARGS ?= build
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks demo test smoke dbt slow faults fuzz price-audit check bench ui lock wheel clean
+.PHONY: help setup hooks demo test smoke dbt slow faults fuzz audit price-audit check bench ui lock wheel clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
@@ -77,6 +77,9 @@ fuzz: $(FUZZER) ## Look for inputs that break a promise (MINUTES=30 of a process
 $(FUZZER): requirements/fuzz.txt $(INSTALLED)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/fuzz.txt
 	@touch $@
+
+audit: $(INSTALLED) ## Recompute the reports of a hostile ledger in plain Python, in three time zones; each difference
+	@$(BIN)/python -m tests.audit
 
 price-audit: $(AUDITED) ## Our prices beside those of genai-prices, LiteLLM and tokencost: coverage, each difference over 1 %
 	@$(BIN)/python -m tests.price_audit

@@ -1,0 +1,1 @@
+"""An audit that recomputes the published reports in plain Python and compares every cell (`make audit`)."""
