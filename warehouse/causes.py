@@ -65,11 +65,11 @@ def first_problem(error: ValidationError, shown: Callable[[object, object], str]
     return problems(error, shown)[0]
 
 
-def _problem(details: Mapping[str, Any], shown: Callable[[object, object], str]) -> str:
+def _problem(details: Mapping[str, Any], show: Callable[[object, object], str]) -> str:
     place = ".".join("…" if "/" in str(part) else str(part) for part in details["loc"])
     if details["type"] == "union_tag_invalid":  # its message repeats what was given, whatever that is
         tag, expected = details["ctx"]["discriminator"].strip("'"), details["ctx"]["expected_tags"]
-        return f"{place}.{tag}{shown(tag, details['ctx']['tag'])}: expected one of {expected}"
+        return f"{place}.{tag}{show(tag, details['ctx']['tag'])}: expected one of {expected}"
     field = details["loc"][-1] if details["loc"] else ""
     reason = details["msg"].removeprefix("Value error, ")
-    return f"{place}{shown(field, details['input'])}: {reason}".removeprefix(": ")
+    return f"{place}{show(field, details['input'])}: {reason}".removeprefix(": ")

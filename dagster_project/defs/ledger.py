@@ -46,7 +46,7 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, ledger_home: LedgerHome
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         home = ledger_home.home
-        started = time.monotonic()
+        start = time.monotonic()
         with explained():
             report = seal(home)
             checks = list(check_ledger(home, SEGMENTS))
@@ -55,7 +55,7 @@ def sealed_ledger(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             if whole:
                 compact_closed_days(home)
             days = sealed_days(home) if whole else {}
-        seconds = time.monotonic() - started
+        seconds = time.monotonic() - start
         if whole:
             report_changed_days(context.instance, days, context.log_event)
         metadata = _segments_metadata(report, list(days.values())) | Durations(context).of(SEGMENTS, seconds)

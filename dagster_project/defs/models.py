@@ -63,7 +63,7 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
     """
     models = project_hash()
     events: list[Any] = []
-    failed = None
+    failure = None
     try:
         with noting_tests(home):
             forget_results(home)
@@ -74,8 +74,8 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
             finally:
                 _end(invocation.process)
     except DagsterDbtCliRuntimeError as error:
-        failed = error
-    measures = {} if failed else built_measures(home)
+        failure = error
+    measures = {} if failure else built_measures(home)
     durations = Durations(context)
     for event in events:
         if isinstance(event, dg.Output):
@@ -83,8 +83,8 @@ def _build(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
             metadata = measures.get(key.path[-1], {}) | durations.of(key, _seconds(event))
             context.add_output_metadata(metadata, output_name=event.output_name)
         yield event
-    if failed:
-        raise _explained(home, failed) from failed
+    if failure:
+        raise _explained(home, failure) from failure
     if not context.is_subset:
         note_models_built(home, models)
 

@@ -50,7 +50,7 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
     )
     def published_warehouse(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> dg.MaterializeResult:
         home = ledger_home.home
-        started = time.monotonic()
+        start = time.monotonic()
         with building(home), explained():
             proofs = _proven(home)
             # A run may have been started with fewer tests than there are, or with none.
@@ -67,7 +67,7 @@ def published_warehouse(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "bytes": home.warehouse_database.stat().st_size,
                 "path": dg.MetadataValue.path(home.warehouse_database),
                 DIFFERENT: dg.MetadataValue.json(different),
-                **Durations(context).of(WAREHOUSE, time.monotonic() - started),
+                **Durations(context).of(WAREHOUSE, time.monotonic() - start),
             },
         )
 

@@ -91,15 +91,15 @@ def every_sealed_day_is_published(ledger_home: LedgerHome) -> dg.AssetCheckResul
     description=f"No more than {UNPRICED_SHARE:.0%} of the calls that did not fail are without a price.",
 )
 def calls_are_priced(ledger_home: LedgerHome) -> dg.AssetCheckResult:
-    found = unpriced_calls(ledger_home.home)
+    coverage = unpriced_calls(ledger_home.home)
     return dg.AssetCheckResult(
-        passed=found.unpriced <= found.calls * UNPRICED_SHARE,
+        passed=coverage.unpriced <= coverage.calls * UNPRICED_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
-        description=_without_a_price(found.unpriced, found.calls) if found.unpriced else None,
+        description=_without_a_price(coverage.unpriced, coverage.calls) if coverage.unpriced else None,
         metadata={
-            "calls": found.calls,
-            "unpriced": found.unpriced,
-            "models": table([asdict(model) for model in found.models], ["provider", "llm", "unpriced_requests"]),
+            "calls": coverage.calls,
+            "unpriced": coverage.unpriced,
+            "models": table([asdict(model) for model in coverage.models], ["provider", "llm", "unpriced_requests"]),
         },
     )
 
@@ -137,7 +137,7 @@ def money_rests_on_known_rates(ledger_home: LedgerHome) -> dg.AssetCheckResult:
 )
 def no_call_is_refused(ledger_home: LedgerHome) -> dg.AssetCheckResult:
     with open_warehouse(ledger_home.home) as connection:
-        books, refused = books_of(connection), refused_by_reason(connection)
+        books, reasons = books_of(connection), refused_by_reason(connection)
     columns = [field.name for field in fields(Refused)]
     return dg.AssetCheckResult(
         passed=not books.refused.calls,
@@ -151,7 +151,7 @@ def no_call_is_refused(ledger_home: LedgerHome) -> dg.AssetCheckResult:
             "unpriced": books.unpriced.calls,
             "failed": books.failed.calls,
             "assumed": books.assumed.calls,
-            "by_reason": table([asdict(each) for each in refused[:SHOWN_REASONS]], columns),
+            "by_reason": table([asdict(each) for each in reasons[:SHOWN_REASONS]], columns),
         },
     )
 

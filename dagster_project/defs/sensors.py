@@ -33,10 +33,10 @@ UNFINISHED = [
 def late_days(context: dg.SensorEvaluationContext, ledger_home: LedgerHome) -> dg.SensorResult | dg.SkipReason:
     """Asks for one refresh for each state of the ledger it meets. It reads the manifest and the sizes of journals."""
     home = ledger_home.home
-    changed, waiting = unpublished_days(home), _waiting(home)
-    if not changed and not waiting:
+    days, waiting = unpublished_days(home), _waiting(home)
+    if not days and not waiting:
         return dg.SkipReason("Every sealed day is published, and no journal waits")
-    fingerprints = [f"{day} {fingerprint or 'emptied'}" for day, fingerprint in changed.items()]
+    fingerprints = [f"{day} {fingerprint or 'emptied'}" for day, fingerprint in days.items()]
     state = hashlib.sha256("\n".join([*fingerprints, *waiting]).encode()).hexdigest()[:16]
     if state == context.cursor:
         return dg.SkipReason("A refresh was asked for already")
@@ -44,7 +44,7 @@ def late_days(context: dg.SensorEvaluationContext, ledger_home: LedgerHome) -> d
     if context.instance.get_runs_count(unfinished):
         return dg.SkipReason("A refresh is on its way; what it leaves is looked at after it")
     tags = {
-        "llm_cost/changed_days": listed([f"{day}" for day in changed]),
+        "llm_cost/changed_days": listed([f"{day}" for day in days]),
         "llm_cost/waiting_journals": f"{len(waiting)}",
     }
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state, tags=tags)], cursor=state)

@@ -43,17 +43,17 @@ def usage_by_day(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     )
     def usage_by_day(context: dg.AssetExecutionContext, ledger_home: LedgerHome) -> Iterator[dg.MaterializeResult]:
         home = ledger_home.home
-        started = time.monotonic()
-        chosen = [date.fromisoformat(partition) for partition in context.partition_keys]
+        start = time.monotonic()
+        requested_days = [date.fromisoformat(partition) for partition in context.partition_keys]
         with explained():
-            _require_whole(home, chosen)
+            _require_whole(home, requested_days)
             with building(home):
-                forget_days(home, chosen)
+                forget_days(home, requested_days)
             days = sealed_days(home)
-        for day in chosen:
+        for day in requested_days:
             metadata = day_metadata(days[day]) if day in days else {ROWS: 0}
             context.add_asset_metadata(metadata, partition_key=day.isoformat())
-        yield dg.MaterializeResult(metadata=Durations(context).of(USAGE, time.monotonic() - started))
+        yield dg.MaterializeResult(metadata=Durations(context).of(USAGE, time.monotonic() - start))
 
     return usage_by_day
 

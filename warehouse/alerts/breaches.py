@@ -203,14 +203,14 @@ def _refused(
 ) -> Breach:
     """Told again when they are ten times as many."""
     unknown = f", of {calls_without_estimate:,} nobody knows" if calls_without_estimate else ""
-    said = QUOTED.sub("'…'", reason)  # a name that stands in quotes may be a user's
+    safe_reason = QUOTED.sub("'…'", reason)  # a name that stands in quotes may be a user's
     return Breach(
         key=f"refused:{reporting_date}:{10 ** (len(str(calls)) - 1)}",
         kind=Kind.REFUSED,
         severity=Severity.ERROR if acknowledged_calls else Severity.WARN,
         title=f"{calls:,} calls of {reporting_date} were refused and are in no report: "
         f"{_usd(estimated_usd or Decimal(0))} by their own counts{unknown}",
-        detail=f"mostly {error}: {said}; see llm-cost quarantine list",
+        detail=f"mostly {error}: {safe_reason}; see llm-cost quarantine list",
     )
 
 

@@ -81,17 +81,17 @@ def deliver(home: Home, breaches: Sequence[Breach], *, backoff: Backoff | None =
 
 
 def _tell(
-    name: str, notifier: Notifier, breaches: Sequence[Breach], sent: "_Sent", report: DeliveryReport, backoff: Backoff
+    name: str, notifier: Notifier, breaches: Sequence[Breach], log: "_Sent", report: DeliveryReport, backoff: Backoff
 ) -> None:
     unreachable: str | None = None
     for breach in breaches:
-        if sent.has(name, breach):
+        if log.has(name, breach):
             report.known += 1
             continue
         try:
             if not unreachable:
                 _send(notifier, breach, backoff)
-                sent.note(name, breach)
+                log.note(name, breach)
                 report.sent.append(Delivery(name, breach))
                 continue
             problem = unreachable

@@ -46,19 +46,19 @@ def within(seconds: float, attempt: Callable[[Connections], None]) -> None:
         OutOfTimeError: it was not at its end in time. Its connections are cut, so that its thread ends too.
     """
     connections = Connections()
-    ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             attempt(connections)
         except Exception as error:
-            ended.put(error)
+            outcomes.put(error)
         else:
-            ended.put(None)
+            outcomes.put(None)
 
     threading.Thread(target=run, name=ATTEMPT, daemon=True).start()
     try:
-        error = ended.get(timeout=max(seconds, 0))
+        error = outcomes.get(timeout=max(seconds, 0))
     except queue.Empty:
         connections.cut()
         raise OutOfTimeError from None

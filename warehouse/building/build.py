@@ -56,11 +56,11 @@ def build(
         LedgerError: the home cannot be used.
         BuildError: a model or test failed; the published warehouse is what it was before.
     """
-    started = time.monotonic()
+    start = time.monotonic()
     latest = today or today_of(home)
     if status_date is not None and status_date > latest:
         raise ArgumentError("status_date", f"({status_date}) is later than today ({latest})")
-    sealed = seal(home)
+    seal_report = seal(home)
     compact_closed_days(home)
     with building(home):
         try:
@@ -75,7 +75,7 @@ def build(
         except OSError as error:
             raise LedgerError(f"the reports of {home.root} cannot be built: {in_one_line(error)}") from error
         tidy(home)
-    return BuildReport(sealed, dbt, time.monotonic() - started, renewed)
+    return BuildReport(seal_report, dbt, time.monotonic() - start, renewed)
 
 
 def _bring_up_to_date(home: Home, full_refresh: bool, status_date: date | None, today: date | None) -> DbtReport | None:

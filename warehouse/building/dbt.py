@@ -191,16 +191,16 @@ def run_tests(home: Home) -> DbtReport:
 
 def _run(home: Home, arguments: Sequence[str]) -> DbtReport:
     forget_results(home)
-    completed = run_command(home, arguments)
+    process = run_command(home, arguments)
     try:
         results = run_results(home)
     except (FileNotFoundError, json.JSONDecodeError):
-        raise stopped(home, completed) from None
+        raise stopped(home, process) from None
     failed = failures(results)
     if (refused := disk_line("\n".join(failed))) is not None:
         raise _refused_by_disk(home, refused)
-    if failed or completed.returncode:
-        raise BuildError("; ".join(failed) or f"dbt stopped with exit code {completed.returncode}")
+    if failed or process.returncode:
+        raise BuildError("; ".join(failed) or f"dbt stopped with exit code {process.returncode}")
     kinds = Counter(cast(str, result["unique_id"]).split(".", 1)[0] for result in results["results"])
     return DbtReport(kinds["model"], kinds["test"], results["elapsed_time"])
 

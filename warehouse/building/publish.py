@@ -64,12 +64,12 @@ def _check(database: Path, expected: Relations) -> None:
     log.unlink(missing_ok=True)
     with connect() as connection:
         attach(connection, database, "written")
-        found = _relations(connection, "written")
-    if found != expected:
-        wrong = min(name for name in found.keys() | expected.keys() if found.get(name, -1) != expected.get(name, -1))
+        actual = _relations(connection, "written")
+    if actual != expected:
+        wrong = min(name for name in actual.keys() | expected.keys() if actual.get(name, -1) != expected.get(name, -1))
         raise LedgerError(
-            f"{database} holds {len(found):,} relations of {len(expected):,}; "
-            f"{wrong} has {found.get(wrong)} rows, expected {expected.get(wrong)}"
+            f"{database} holds {len(actual):,} relations of {len(expected):,}; "
+            f"{wrong} has {actual.get(wrong)} rows, expected {expected.get(wrong)}"
         )
 
 
@@ -115,15 +115,15 @@ def _create_all(connection: duckdb.DuckDBPyConnection, statements: list[str]) ->
     """Run statements that rest on one another; DuckDB does not say on which: what has to wait is tried again."""
     waiting = statements
     while waiting:
-        refused: list[str] = []
+        retries: list[str] = []
         for statement in waiting:
             try:
                 connection.execute(statement)
             except duckdb.CatalogException:
-                refused.append(statement)
-        if len(refused) == len(waiting):
-            connection.execute(refused[0])
-        waiting = refused
+                retries.append(statement)
+        if len(retries) == len(waiting):
+            connection.execute(retries[0])
+        waiting = retries
 
 
 def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:

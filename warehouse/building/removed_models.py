@@ -8,7 +8,7 @@ from warehouse.database import quoted
 
 def drop_removed_models(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop from `build.duckdb` what no model of the project makes any longer. Call it while holding the build lock."""
-    known = model_names()
+    models = model_names()
     relations = connection.execute(
         """
         select 'table', table_name, table_name from duckdb_tables() where schema_name = 'main'
@@ -21,5 +21,5 @@ def drop_removed_models(connection: duckdb.DuckDBPyConnection) -> None:
         """
     ).fetchall()
     for kind, name, model in relations:
-        if not {model, f"int_{model}"} & known:
+        if not {model, f"int_{model}"} & models:
             connection.execute(f"drop {kind} main.{quoted(name)}")

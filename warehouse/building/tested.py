@@ -26,15 +26,15 @@ def noting_tests(home: Home) -> Generator[None, None, None]:
     project = project_hash()
     yield
     try:
-        passed = passed_nodes(run_results(home))
+        passed_ids = passed_nodes(run_results(home))
     except FileNotFoundError:
         return  # nothing of the project was selected
     tests = data_tests(home)
     note = {
         "file": identity_of(home.build_database),
         "project": project,
-        "passed": len(tests & passed),
-        "missing": sorted(tests - passed),
+        "passed": len(tests & passed_ids),
+        "missing": sorted(tests - passed_ids),
     }
     replace_file(_note(home), json.dumps(note, indent=1).encode() + b"\n")
 

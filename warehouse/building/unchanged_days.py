@@ -23,7 +23,7 @@ def read_otherwise(home: Home) -> list[str]:
         attach(connection, home.build_database, "built")
         try:
             attach(connection, home.warehouse_database, "published")
-            changed = _changed_dates(connection)
+            changed_dates = _changed_dates(connection)
         except duckdb.Error:
             # What is published is spoilt, or not ours: to publish mends it.
             return []
@@ -31,7 +31,7 @@ def read_otherwise(home: Home) -> list[str]:
             f"{report} {day}"
             for report in _comparable_reports(connection)
             for day in _different_dates(connection, report)
-            if day not in changed
+            if day not in changed_dates
         ]
 
 

@@ -60,8 +60,8 @@ def demo(
     target = Home(home if home is not None else DEMO_HOME)
     _claim(target)
     with progress_bar("playing September 2026", calls) as advance:
-        recorded = play(target.root, calls, progress=advance)
-    say(f"Recorded {recorded:,} calls in {target.root}")
+        recorded_calls = play(target.root, calls, progress=advance)
+    say(f"Recorded {recorded_calls:,} calls in {target.root}")
     with working("building the reports"):
         report = build(target)
     say(describe_seal(report.sealed))
@@ -76,8 +76,8 @@ def demo(
         complain("a report does not sum to the ledger")
         sys.exit(1)
     in_ledger = proofs[0].ledger["requests"]
-    if in_ledger < recorded:
-        complain(f"the ledger holds {in_ledger:,} requests of {recorded:,} recorded")
+    if in_ledger < recorded_calls:
+        complain(f"the ledger holds {in_ledger:,} requests of {recorded_calls:,} recorded")
         sys.exit(1)
     from warehouse.html_report import write_report
 

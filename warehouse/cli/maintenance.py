@@ -88,22 +88,22 @@ def retain_(
     if retention == Retention():
         raise ArgumentError("--rows-days", "nothing says how long to keep: give days, or [retention] in ledger.toml")
     _require_answer(yes=yes or dry_run)
-    expired = retain(target, retention, dry_run=True)
+    report = retain(target, retention, dry_run=True)
     if not (dry_run or yes):
-        _say_expired(expired, to_stderr=True)
+        _say_expired(report, to_stderr=True)
         _confirm(f"Remove this from {target.root} for ever?", yes=yes)
     if not dry_run:
         with progress_bar("removing", _segments(target)) as advance:
-            expired = retain(target, retention, progress=advance)
+            report = retain(target, retention, progress=advance)
     if as_json:
-        say_json({"days": [asdict(day) for day in expired.days], "kept_files": expired.kept_files, "dry_run": dry_run})
+        say_json({"days": [asdict(day) for day in report.days], "kept_files": report.kept_files, "dry_run": dry_run})
     elif dry_run:
-        _say_expired(expired)
+        _say_expired(report)
         say("Nothing was removed: this was a dry run")
     else:
-        rows = sum(day.rows for day in expired.days)
-        prompts = sum(day.prompts for day in expired.days)
-        say(f"Removed {rows:,} rows, {prompts:,} prompts, {expired.kept_files:,} quarantine files")
+        rows = sum(day.rows for day in report.days)
+        prompts = sum(day.prompts for day in report.days)
+        say(f"Removed {rows:,} rows, {prompts:,} prompts, {report.kept_files:,} quarantine files")
         if rows:
             say(f"Reports follow with the next `{command_name()} build`")
 

@@ -60,17 +60,17 @@ def price(
     )
     target: Home = home_of(home)
     calculator = CostCalculator(PriceOverrides.load(target.prices_toml))
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "at": _instant(at),
         "service_tier": tier,
         **counts,
     }
     if compare:
-        _compare(calculator, given, provider, limit, as_json=as_json)
+        _compare(calculator, arguments, provider, limit, as_json=as_json)
         return
     if model is None:
         raise ArgumentError("model", "is missing (or give --compare)")
-    cost = calculator.cost_of(model=model, provider=provider, **given)
+    cost = calculator.cost_of(model=model, provider=provider, **arguments)
     if as_json:
         say_json(_json(cost))
     else:
@@ -108,31 +108,31 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _compare(
-    calculator: CostCalculator, given: dict[str, Any], provider: str | None, limit: int, *, as_json: bool
+    calculator: CostCalculator, arguments: dict[str, Any], provider: str | None, limit: int, *, as_json: bool
 ) -> None:
     costs: list[Cost] = []
     for seller, model in every_model():
         if provider not in (None, seller):
             continue
         try:
-            cost = calculator.cost_of(provider=seller, model=model, **given)
+            cost = calculator.cost_of(provider=seller, model=model, **arguments)
         except (UnknownModelError, UsageError):
             continue
         # A model without a rate for what is asked is no cheaper choice: it does not do that.
         if cost.price and {unit for unit, count in cost.counts.items() if count} <= cost.price.card.units_covered():
             costs.append(cost)
-    ranked = sorted(costs, key=lambda cost: (cost.usd or Decimal(0), cost.provider, cost.llm or ""))
+    ranking = sorted(costs, key=lambda cost: (cost.usd or Decimal(0), cost.provider, cost.llm or ""))
     if as_json:
-        say_json([_json(cost) for cost in ranked[:limit]])
+        say_json([_json(cost) for cost in ranking[:limit]])
         return
-    cheapest = next((cost.usd for cost in ranked if cost.usd), None)
+    cheapest = next((cost.usd for cost in ranking if cost.usd), None)
     rows = [
         (cost.provider, cost.llm, EXACT.normalize(cost.usd or Decimal(0)), _times(cost.usd, cheapest))
-        for cost in ranked[:limit]
+        for cost in ranking[:limit]
     ]
     say_table(["provider", "model", "usd", "× cheapest"], rows)
-    if len(ranked) > limit:
-        say(f"{len(ranked) - limit:,} more; --limit shows more of them, --provider those of one provider")
+    if len(ranking) > limit:
+        say(f"{len(ranking) - limit:,} more; --limit shows more of them, --provider those of one provider")
 
 
 def _times(usd: Decimal | None, cheapest: Decimal | None) -> Decimal | None:

@@ -65,14 +65,14 @@ def _selection(
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of `_selection`, which it gets as its `selection`."""
-    shared = signature(_selection).parameters
+    selectors = signature(_selection).parameters
     own = [option for name, option in signature(command).parameters.items() if name != "selection"]
 
     @wraps(command)
     def with_options(**given: Any) -> None:
-        command(selection=_selection(**{name: given.pop(name) for name in shared}), **given)
+        command(selection=_selection(**{name: given.pop(name) for name in selectors}), **given)
 
-    vars(with_options)["__signature__"] = Signature([*shared.values(), *own])
+    vars(with_options)["__signature__"] = Signature([*selectors.values(), *own])
     return with_options
 
 
@@ -194,7 +194,7 @@ def _summary(calls: Iterable[RefusedCall]) -> str:
 def _as_json(call: RefusedCall) -> dict[str, Any]:
     usage = None if call.response is None else call.response.usage
     counts = {} if usage is None else {name: count for name, count in usage.token_counts().items() if count is not None}
-    said = {name: call.entry.get(name) for name in KEPT}
+    details = {name: call.entry.get(name) for name in KEPT}
     more = {name: value for name, value in call.entry.items() if name not in {*KEPT, *HIDDEN, "error", "reason"}}
     return {
         "id": call.id,
@@ -206,7 +206,7 @@ def _as_json(call: RefusedCall) -> dict[str, Any]:
         "refused_at": call.refused_at,
         "provider": call.provider,
         "model": call.model,
-        **said,
+        **details,
         "usage": None if usage is None else {**counts, **usage.other_units},
         "estimated_usd": call.estimated_usd,
         "file": None if call.file is None else Path(call.file).name,

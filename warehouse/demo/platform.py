@@ -116,28 +116,28 @@ def build_school(calls: int = DEFAULT_CALLS, seed: int = DEFAULT_SEED) -> School
     teachers = tuple(_teachers(random))
     assignments: list[Assignment] = []
     sessions: list[Session] = []
-    left = calls
+    calls_left = calls
     for assignment in _assignments(random, teachers):
         assignments.append(assignment)
         for session in _sessions(random, assignment, most_classes=min(6, 1 + calls // 10_000)):
-            kept = _first_calls(session, left)
-            sessions.append(kept)
-            left -= kept.calls
-            if not left:
+            portion = _first_calls(session, calls_left)
+            sessions.append(portion)
+            calls_left -= portion.calls
+            if not calls_left:
                 return School(seed, calls, teachers, tuple(assignments), tuple(sessions))
     raise AssertionError("assignments never end")
 
 
 def _first_calls(session: Session, most: int) -> Session:
     """`session`, or so much of it that it takes `most` calls."""
-    kept: list[int] = []
-    left = most
+    portion: list[int] = []
+    calls_left = most
     for attempts in session.attempts:
-        if left <= 0:
+        if calls_left <= 0:
             break
-        kept.append(min(attempts, left))
-        left -= attempts
-    return replace(session, attempts=tuple(kept))
+        portion.append(min(attempts, calls_left))
+        calls_left -= attempts
+    return replace(session, attempts=tuple(portion))
 
 
 def _teachers(random: Random) -> Iterator[Teacher]:

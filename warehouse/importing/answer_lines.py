@@ -28,12 +28,12 @@ def _call_of(line: JsonLine) -> SourceCall:
 
 
 def _fault_of(fields: dict[str, Any]) -> BadLineError | None:
-    named = {name: value for name, value in fields.items() if value is not None}
+    present_fields = {name: value for name, value in fields.items() if value is not None}
     if unknown := fields.keys() - FIELDS:
         return BadLineError(f"unknown field {min(unknown)[:40]!r}")
-    if not isinstance(named.get("response"), dict):
+    if not isinstance(present_fields.get("response"), dict):
         return BadLineError("field 'response' is missing or not an object")
     for name, kind, expected in (("provider", str, "a text"), ("model", str, "a text"), ("tags", dict, "an object")):
-        if name in named and not isinstance(named[name], kind):
-            return BadLineError(f"field {name!r} is a {type(named[name]).__name__}, expected {expected}")
+        if name in present_fields and not isinstance(present_fields[name], kind):
+            return BadLineError(f"field {name!r} is a {type(present_fields[name]).__name__}, expected {expected}")
     return None

@@ -101,7 +101,7 @@ class _Session:
         if totals == self._totals:
             return None
         rise = {name: count - self._totals.get(name, 0) for name, count in totals.items()}
-        used = rise if not last or min(rise.values(), default=0) >= 0 else last
+        counts = rise if not last or min(rise.values(), default=0) >= 0 else last
         self._totals = totals
         self._history.update(repr(sorted(totals.items())).encode())
         fields: dict[str, Any] = {
@@ -114,7 +114,7 @@ class _Session:
             fields["response"] = LLMResponse(
                 provider=self._about["provider"],
                 model=self._about.get("model"),
-                usage=Usage(**cast("dict[str, Any]", {COUNTS[name]: count for name, count in used.items()})),
+                usage=Usage(**cast("dict[str, Any]", {COUNTS[name]: count for name, count in counts.items()})),
             )
         except CostTrackingError as error:
             fault = error

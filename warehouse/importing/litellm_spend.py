@@ -68,14 +68,14 @@ def _json_entries(file: Path) -> Iterator[Entry]:
 def _call_of(number: int, content: bytes, size: int, entry: Mapping[str, Any]) -> SourceCall:
     metadata = object_in(_decoded(entry.get("metadata")))
     tags = _decoded(entry.get("request_tags"))
-    said = {
+    attribution = {
         "user": _text(entry.get("end_user")) or _text(entry.get("user")) or _text(metadata.get("user_api_key_user_id")),
         "tenant": _text(entry.get("team_id")),
         "trace_id": _text(entry.get("session_id")),
         "tags": {str(tag): True for tag in cast("list[object]", tags)} if isinstance(tags, list) else None,
         "provider": _text(entry.get("custom_llm_provider")),
     }
-    fields: dict[str, Any] = dict(said)
+    fields: dict[str, Any] = dict(attribution)
     fault: Exception | None = None
     try:
         start, end = _instant(entry.get("startTime")), _instant(entry.get("endTime"))

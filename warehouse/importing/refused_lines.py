@@ -85,14 +85,14 @@ class RefusedLines(Quarantine):
         ]
         for name in ("provider", "model"):
             entry[name] = entry.get(name) or getattr(response, name, None)
-        known = self._entries.get((place["line"], place["sha256"]), {})
+        earlier = self._entries.get((place["line"], place["sha256"]), {})
         self._entries[place["line"], place["sha256"]] = {
             "id": identity,
             **place,
             **entry,
             "answer": part,
             **counted(response, usd),
-            "refused_at": known.get("refused_at") or datetime.now(UTC).isoformat(),
+            "refused_at": earlier.get("refused_at") or datetime.now(UTC).isoformat(),
         }
         return entry["reason"]
 

@@ -116,18 +116,18 @@ def _csv_cells(file: Path, lines: _Bytes) -> Iterator[list[str]]:
 
 
 def _csv_rows(file: Path) -> Iterator[Row]:
-    with file.open("rb") as opened:
-        lines = _Bytes(opened)
+    with file.open("rb") as stream:
+        lines = _Bytes(stream)
         cells = _csv_cells(file, lines)
-        names, done = next(cells), 0
+        names, bytes_before = next(cells), 0
         for number, values in enumerate(cells, start=1):
             content = "\x1f".join(values).encode(errors="surrogateescape")
             fault = None
             if len(values) != len(names):
                 fault = BadLineError(f"{len(values)} cells, expected {len(names)}")
-            given = {name: value for name, value in zip(names, values, strict=False) if value.strip()}
-            yield Row(number, given, content, lines.read - done, fault)
-            done = lines.read
+            values_by_name = {name: value for name, value in zip(names, values, strict=False) if value.strip()}
+            yield Row(number, values_by_name, content, lines.read - bytes_before, fault)
+            bytes_before = lines.read
 
 
 def _checked_header(file: Path) -> list[str]:

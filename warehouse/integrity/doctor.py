@@ -109,17 +109,17 @@ def _free_space(home: Home) -> tuple[str, str]:
 
 
 def _journals(home: Home, now: datetime) -> tuple[str, str]:
-    left = [
+    orphans = [
         journal
         for journal in waiting_journals(home)
         if journal.written_at < now - OLDEST_WAITING and _is_of_nobody(journal.path)
     ]
-    if not left:
+    if not orphans:
         return "none is left by a writer that is gone", ""
-    size = sum(journal.waiting_bytes for journal in left)
-    oldest = min(journal.written_at for journal in left)
-    told = f"{len(left):,} with {size:,} bytes, of writers that are gone, the oldest since {oldest:%Y-%m-%d}"
-    return told, "llm-cost seal"
+    size = sum(journal.waiting_bytes for journal in orphans)
+    oldest = min(journal.written_at for journal in orphans)
+    finding = f"{len(orphans):,} with {size:,} bytes, of writers that are gone, the oldest since {oldest:%Y-%m-%d}"
+    return finding, "llm-cost seal"
 
 
 def _is_of_nobody(journal: Path) -> bool:

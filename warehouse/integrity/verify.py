@@ -62,7 +62,7 @@ class VerifyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _Inventory:
     """What the manifest says at one instant, and which journals there are."""
 
     segments: list[Segment]
@@ -84,29 +84,29 @@ def verify(home: Home, progress: Callable[[int], None] | None = None) -> VerifyR
     findings = Findings(home)
     report = VerifyReport(problems=findings.problems, notes=findings.notes)
     try:
-        listed = _list(home, findings)
+        inventory = _list(home, findings)
     except (LedgerError, sqlite3.Error, ValueError, ArithmeticError) as error:
         findings.problem(home.manifest, f"cannot be read ({error}); `llm-cost repair` makes it anew from the segments")
         return report
-    _verify_segments(home, listed, findings, progress or (lambda _: None))
-    _verify_journals(listed, findings, report)
-    verify_quarantine(home, listed.quarantined, findings)
+    _verify_segments(home, inventory, findings, progress or (lambda _: None))
+    _verify_journals(inventory, findings, report)
+    verify_quarantine(home, inventory.quarantined, findings)
     verify_ids(home, findings)
     verify_modes(home, findings)
-    published = _verify_reports(home, findings)
-    _sum_up(listed, report)
-    report.books = _books(home, listed, published, findings)
+    published_books = _verify_reports(home, findings)
+    _sum_up(inventory, report)
+    report.books = _books(home, inventory, published_books, findings)
     return report
 
 
-def _list(home: Home, findings: Findings) -> _Listed:
+def _list(home: Home, findings: Findings) -> _Inventory:
     with sealing(home), Manifest(home) as manifest:
         with closing(sqlite3.connect(home.manifest)) as connection:
             for (answer,) in connection.execute("pragma integrity_check"):
                 if answer != "ok":
                     findings.problem(home.manifest, f"SQLite's integrity check says: {answer}")
         note_leftovers(home, manifest, findings)
-        return _Listed(
+        return _Inventory(
             manifest.segments(),
             manifest.quarantined(),
             manifest.conflicts(),
@@ -115,27 +115,27 @@ def _list(home: Home, findings: Findings) -> _Listed:
         )
 
 
-def _verify_segments(home: Home, listed: _Listed, findings: Findings, progress: Callable[[int], None]) -> None:
+def _verify_segments(home: Home, inventory: _Inventory, findings: Findings, progress: Callable[[int], None]) -> None:
     verifier = SegmentVerifier(home, findings, progress)
-    for segment in listed.segments:
+    for segment in inventory.segments:
         verifier.verify(segment)
     verifier.verify_together()
     verify_prices(home, verifier.price_ids, findings)
     if verifier.footers_complete:
-        noted: set[tuple[str | None, str]] = {(each.event_key, each.record_id) for each in listed.conflicts}
-        noted |= {(None, record_id) for record_id in listed.superseded}
-        for event_key, record_id in sorted(noted - verifier.notes_in_footers, key=str):
+        manifest_notes: set[tuple[str | None, str]] = {(each.event_key, each.record_id) for each in inventory.conflicts}
+        manifest_notes |= {(None, record_id) for record_id in inventory.superseded}
+        for event_key, record_id in sorted(manifest_notes - verifier.notes_in_footers, key=str):
             what = "superseded" if event_key is None else f"in conflict under event {event_key}"
             findings.problem(home.manifest, f"says record {record_id} was {what}, which no segment's footer does")
 
 
-def _verify_journals(listed: _Listed, findings: Findings, report: VerifyReport) -> None:
+def _verify_journals(inventory: _Inventory, findings: Findings, report: VerifyReport) -> None:
     ends: defaultdict[str | None, int] = defaultdict(int)
-    for segment in listed.segments:
+    for segment in inventory.segments:
         ends[segment.journal] = max(ends[segment.journal], segment.journal_end or 0)
-    for line in listed.quarantined:
+    for line in inventory.quarantined:
         ends[line.journal] = max(ends[line.journal], line.start + line.length)
-    for path, sealed in listed.journals.items():
+    for path, sealed in inventory.journals.items():
         report.unsealed_lines += verify_journal(path, sealed, ends[path.name], findings)
 
 
@@ -170,7 +170,7 @@ def _verify_reports(home: Home, findings: Findings) -> Books:
     return books
 
 
-def _books(home: Home, listed: _Listed, published: Books, findings: Findings) -> Books:
+def _books(home: Home, inventory: _Inventory, published_books: Books, findings: Findings) -> Books:
     """What is recorded and what is refused; a refused call whose application was told that it is recorded is lost."""
     try:
         try:
@@ -189,19 +189,19 @@ def _books(home: Home, listed: _Listed, published: Books, findings: Findings) ->
                 f"see `llm-cost quarantine show {call.id[:13]}`, then replay or discard it",
                 f"{call.line.journal} bytes {call.line.start} to {call.line.start + call.line.length}",
             )
-    known = [call.estimated_usd for call in waiting if call.estimated_usd is not None]
+    estimates = [call.estimated_usd for call in waiting if call.estimated_usd is not None]
     with localcontext(EXACT):
-        recorded = Part(
-            sum(segment.requests for segment in listed.segments),
-            sum((segment.cost_usd for segment in listed.segments), Decimal(0)),
+        recorded_part = Part(
+            sum(segment.requests for segment in inventory.segments),
+            sum((segment.cost_usd for segment in inventory.segments), Decimal(0)),
         )
-        refused = Part(len(waiting), sum(known, Decimal(0)))
+        refused_part = Part(len(waiting), sum(estimates, Decimal(0)))
     return replace(
-        published,
-        recorded=recorded,
-        refused=refused,
-        unpriced=Part(sum(segment.unpriced_requests for segment in listed.segments)),
-        refused_without_estimate=len(waiting) - len(known),
+        published_books,
+        recorded=recorded_part,
+        refused=refused_part,
+        unpriced=Part(sum(segment.unpriced_requests for segment in inventory.segments)),
+        refused_without_estimate=len(waiting) - len(estimates),
     )
 
 
@@ -214,12 +214,12 @@ def _days(connection: duckdb.DuckDBPyConnection) -> list[tuple[tuple[object, str
     return [((day, fingerprint), tuple(sums)) for day, fingerprint, *sums in rows]
 
 
-def _sum_up(listed: _Listed, report: VerifyReport) -> None:
-    report.segments = len(listed.segments)
-    report.rows = sum(segment.row_count for segment in listed.segments)
-    report.requests = sum(segment.requests for segment in listed.segments)
+def _sum_up(inventory: _Inventory, report: VerifyReport) -> None:
+    report.segments = len(inventory.segments)
+    report.rows = sum(segment.row_count for segment in inventory.segments)
+    report.requests = sum(segment.requests for segment in inventory.segments)
     with localcontext(EXACT):
-        report.cost_usd = sum((segment.cost_usd for segment in listed.segments), Decimal(0))
-    report.prompts = sum(segment.prompts for segment in listed.segments)
-    report.journals = len(listed.journals)
-    report.quarantined = len(listed.quarantined)
+        report.cost_usd = sum((segment.cost_usd for segment in inventory.segments), Decimal(0))
+    report.prompts = sum(segment.prompts for segment in inventory.segments)
+    report.journals = len(inventory.journals)
+    report.quarantined = len(inventory.quarantined)

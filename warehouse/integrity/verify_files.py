@@ -19,7 +19,7 @@ from warehouse.sealing.lines import whole_lines
 READ_BYTES = 4 << 20
 
 
-def verify_journal(path: Path, sealed: int, last_range_end: int, findings: Findings) -> int:
+def verify_journal(path: Path, offset: int, last_range_end: int, findings: Findings) -> int:
     """Check that a journal is sealed to a line's end, and that behind it are whole lines; returns those lines."""
     try:
         file = path.open("rb")
@@ -28,46 +28,46 @@ def verify_journal(path: Path, sealed: int, last_range_end: int, findings: Findi
     lines = 0
     with file:
         size = path.stat().st_size
-        if sealed > size:
-            findings.problem(path, f"is sealed to byte {sealed}, but ends at byte {size}")
+        if offset > size:
+            findings.problem(path, f"is sealed to byte {offset}, but ends at byte {size}")
             return 0
-        if sealed < last_range_end:
-            findings.problem(path, f"is sealed to byte {sealed}, but segments hold it to byte {last_range_end}")
-        file.seek(max(sealed - 1, 0))
-        if 0 < sealed < size and file.read(1) != b"\n":
-            findings.problem(path, "no line ends where it is sealed to", f"byte {sealed}")
-        while chunk := whole_lines(file.fileno(), sealed, size, READ_BYTES):
+        if offset < last_range_end:
+            findings.problem(path, f"is sealed to byte {offset}, but segments hold it to byte {last_range_end}")
+        file.seek(max(offset - 1, 0))
+        if 0 < offset < size and file.read(1) != b"\n":
+            findings.problem(path, "no line ends where it is sealed to", f"byte {offset}")
+        while chunk := whole_lines(file.fileno(), offset, size, READ_BYTES):
             for line in chunk.splitlines(keepends=True):
                 if decode_line(line.removesuffix(b"\n")) is None:
                     findings.problem(
                         path,
                         "checksum does not match; the next sealing quarantines the line",
-                        f"bytes {sealed} to {sealed + len(line)}",
+                        f"bytes {offset} to {offset + len(line)}",
                     )
-                sealed += len(line)
+                offset += len(line)
                 lines += 1
-        if sealed < size:
-            findings.note(path, "a line that is still being written, or was never finished", f"from byte {sealed}")
+        if offset < size:
+            findings.note(path, "a line that is still being written, or was never finished", f"from byte {offset}")
     return lines
 
 
-def verify_quarantine(home: Home, noted: Iterable[QuarantinedLine], findings: Findings) -> None:
+def verify_quarantine(home: Home, manifest_lines: Iterable[QuarantinedLine], findings: Findings) -> None:
     """Check that each line the manifest says is quarantined is kept as it was."""
-    kept: set[QuarantinedLine] = set()
-    noted = list(noted)
-    journals = {line.journal for line in noted}
+    kept_lines: set[QuarantinedLine] = set()
+    manifest_lines = list(manifest_lines)
+    journals = {line.journal for line in manifest_lines}
     for file in sorted(home.quarantine.glob("*.jsonl")):
-        named = ByteRange.named(file.stem)
-        if named is None or named.journal not in journals:
+        byte_range = ByteRange.named(file.stem)
+        if byte_range is None or byte_range.journal not in journals:
             _verify_json_lines(file, findings)
             continue
         for number, entry in entries_of(file):
             if isinstance(entry, DamagedEntryError):
                 findings.problem(file, str(entry), f"line {number}")
             else:
-                kept.add(entry)
-    for line in noted:
-        if line not in kept:
+                kept_lines.add(entry)
+    for line in manifest_lines:
+        if line not in kept_lines:
             findings.problem(
                 home.quarantine,
                 f"keeps no line of {line.journal} from byte {line.start} to {line.start + line.length} ({line.reason})",
@@ -119,8 +119,8 @@ def verify_modes(home: Home, findings: Findings) -> None:
 
     A temporary file gets its mode last.
     """
-    shared = is_shared(home.root)
-    others, closed_to = (0o007, "others") if shared else (0o077, "group and others")
+    group_may_read = is_shared(home.root)
+    others, closed_to = (0o007, "others") if group_may_read else (0o077, "group and others")
     folders = (home.journal, home.usage, home.prompts, home.quarantine, home.prices, home.keys, home.ids)
     below = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
     for path in (*folders, home.manifest, home.build_database, home.warehouse_database, *below):
@@ -130,7 +130,7 @@ def verify_modes(home: Home, findings: Findings) -> None:
             continue
         if mode & others:
             findings.problem(path, f"has mode {mode & 0o777:04o}, expected none for {closed_to}")
-        elif shared and not mode & 0o040:
+        elif group_may_read and not mode & 0o040:
             findings.problem(path, f"has mode {mode & 0o777:04o}, which the group that shares the home cannot read")
 
 

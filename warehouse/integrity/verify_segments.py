@@ -76,14 +76,14 @@ class SegmentVerifier:
     def _is_intact(self, path: Path, sha256: str, size: int | None = None) -> bool:
         try:
             found_size = path.stat().st_size
-            found = _sha256(path, self._progress)
+            found_sha256 = _sha256(path, self._progress)
         except OSError as error:
             self._findings.problem(path, f"cannot be read: {error.strerror}")
             return False
         if size is not None:
             self._findings.differs(path, "its size in bytes", size, found_size)
-        self._findings.differs(path, "its sha256", sha256, found)
-        return found == sha256
+        self._findings.differs(path, "its sha256", sha256, found_sha256)
+        return found_sha256 == sha256
 
     def _rows(self, path: Path, segment: Segment) -> pl.DataFrame | None:
         if not self._is_intact(path, segment.sha256, segment.bytes):

@@ -56,16 +56,18 @@ def compact(
     """
     home.settings()
     report = CompactionReport()
-    for due in days_to_compact(home, day=day, before=before, min_segments=min_segments):
+    for due_day in days_to_compact(home, day=day, before=before, min_segments=min_segments):
         try:
             # One day at a time: sealing need not wait for all of them.
             with sealing(home), Manifest(home) as manifest:
-                remove_leftovers(home, manifest, due)
-                segments = _small_segments(manifest).get(due, [])
+                remove_leftovers(home, manifest, due_day)
+                segments = _small_segments(manifest).get(due_day, [])
                 if len(segments) >= max(min_segments, 2):
-                    made = rewrite(home, manifest, segments, Rewriting(SegmentKind.COMPACTED))
+                    new_segment = rewrite(home, manifest, segments, Rewriting(SegmentKind.COMPACTED))
                     before_bytes = sum(segment.bytes for segment in segments)
-                    report.days.append(CompactedDay(due, len(segments), made.row_count, before_bytes, made.bytes))
+                    report.days.append(
+                        CompactedDay(due_day, len(segments), new_segment.row_count, before_bytes, new_segment.bytes)
+                    )
         except OSError as error:
             raise LedgerError(f"compacting {error.filename or home.root} failed: {error.strerror or error}") from error
         if progress:

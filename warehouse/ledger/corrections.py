@@ -48,10 +48,10 @@ def standing_calls(rows: pl.DataFrame) -> pl.DataFrame:
     """
     rows = rows.with_columns(pl.col(MONEY).cast(USD), call_id=pl.coalesce("corrects_record_id", "record_id"))
     corrections = rows.filter(charge_class="correction")
-    corrected = rows.join(corrections, on="call_id", how="semi")
+    corrected_rows = rows.join(corrections, on="call_id", how="semi")
     others = rows.join(corrections, on="call_id", how="anti")
-    in_time = corrected.sort(pl.col("charge_class") == "correction", "recorded_at", "record_id")
-    standing = in_time.group_by("call_id", maintain_order=True).agg(
+    in_time = corrected_rows.sort(pl.col("charge_class") == "correction", "recorded_at", "record_id")
+    calls = in_time.group_by("call_id", maintain_order=True).agg(
         pl.col(UNCHANGED).first(),
         *(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()) for name in ADDED),
         pl.col(LAST_SAID).last(),
@@ -60,13 +60,13 @@ def standing_calls(rows: pl.DataFrame) -> pl.DataFrame:
         last_recorded_at=pl.col("recorded_at").max(),
         counted_at=pl.col("recorded_at").filter(SAYS_COUNTS).max(),
     )
-    units = pl.Series(UNITS, map(_units_together, standing[UNITS]), dtype=pl.String)
+    units = pl.Series(UNITS, map(_units_together, calls[UNITS]), dtype=pl.String)
     columns = (*USAGE_SCHEMA, "corrections", "last_recorded_at", "counted_at")
     once = {"corrections": pl.lit(0, pl.Int64), "last_recorded_at": "recorded_at", "counted_at": "recorded_at"}
     return pl.concat(
         [
             others.with_columns(**once).select(columns),
-            standing.with_columns(units).filter(charge_class="usage").select(columns),
+            calls.with_columns(units).filter(charge_class="usage").select(columns),
         ]
     )
 

@@ -41,26 +41,26 @@ def overwrite_lines(path: Path, replacement: Callable[[bytes], bytes | None], en
     return count
 
 
-def blank_sealed_lines(home: Home, manifest: Manifest, gone: Callable[[Fields], bool]) -> int:
+def blank_sealed_lines(home: Home, manifest: Manifest, is_gone: Callable[[Fields], bool]) -> int:
     """Take what is in segments by now out of the journals that still exist; call it while holding the sealing lock.
 
-    Of a line whose fields are `gone` only the `record_id` stays, under a right checksum. A damaged line goes whole:
-    its copy is in quarantine.
+    Of a line whose fields are gone (`is_gone`) only the `record_id` stays, under a right checksum. A damaged line goes
+    whole: its copy is in quarantine.
     """
 
-    def changed(line: bytes) -> bytes | None:
+    def blank_line(line: bytes) -> bytes | None:
         content = decode_line(line)
         if content is None:
             return b""
         fields = _object(content)
-        if fields is None or not gone(fields):
+        if fields is None or not is_gone(fields):
             return None
-        left = json.dumps({"record_id": fields.get("record_id")}).encode()
-        if len(left) > len(content):
-            left = b"{}"
-        return encode_line(left.ljust(len(content)))[:-1]
+        rest = json.dumps({"record_id": fields.get("record_id")}).encode()
+        if len(rest) > len(content):
+            rest = b"{}"
+        return encode_line(rest.ljust(len(content)))[:-1]
 
-    return sum(overwrite_lines(journal, changed, manifest.sealed_bytes(journal.name)) for journal in home.journals())
+    return sum(overwrite_lines(journal, blank_line, manifest.sealed_bytes(journal.name)) for journal in home.journals())
 
 
 def _object(content: bytes) -> Fields | None:

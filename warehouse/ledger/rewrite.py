@@ -86,7 +86,7 @@ def _compare(segments: Iterable[Segment], successor: Segment, names: Iterable[st
 def _provenance(home: Home, segments: Iterable[Segment], retired: Iterable[str], *, keep: bool) -> Provenance:
     """What stands for the old segments once their files are gone; of rows that go, no finding stays."""
     ends: dict[str, ByteRange] = {}
-    superseded: set[str] = set()
+    superseded_ids: set[str] = set()
     conflicts: dict[str, Conflict] = {}
     for segment in segments:
         origin = Provenance.read(home.usage / segment.file) or Provenance(
@@ -100,12 +100,12 @@ def _provenance(home: Home, segments: Iterable[Segment], retired: Iterable[str],
                     min(covered.start, byte_range.start),
                     max(covered.end, byte_range.end),
                 )
-        superseded |= set(origin.superseded)
+        superseded_ids |= set(origin.superseded)
         conflicts |= {conflict.record_id: conflict for conflict in origin.conflicts}
     return Provenance(
         covers=tuple(ends[journal] for journal in sorted(ends)),
         replaces=(*(segment.file for segment in segments), *retired),
-        superseded=tuple(sorted(superseded)) if keep else (),
+        superseded=tuple(sorted(superseded_ids)) if keep else (),
         conflicts=tuple(conflicts[record_id] for record_id in sorted(conflicts)) if keep else (),
     )
 

@@ -96,11 +96,11 @@ def duckdb_type(kind: pl.DataType) -> str:
 
 def from_journal(frame: pl.DataFrame) -> pl.DataFrame:
     """Journal rows with their instants, money and day in their own types; `prompt` stays beside them."""
-    typed = [
+    columns = [
         pl.col(name).str.to_datetime("%+", time_unit="us", time_zone="UTC")
         if isinstance(kind, pl.Datetime)
         else pl.col(name).cast(kind)
         for name, kind in USAGE_SCHEMA.items()
         if name != "usage_date"
     ]
-    return frame.select(*typed, "prompt").with_columns(usage_date=pl.col("occurred_at").dt.date())
+    return frame.select(*columns, "prompt").with_columns(usage_date=pl.col("occurred_at").dt.date())

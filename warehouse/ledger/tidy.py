@@ -92,7 +92,7 @@ def remove_leftovers(home: Home, manifest: Manifest, day: date | None = None) ->
         shutil.rmtree(folder)
 
 
-def stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str]) -> bool:
+def stands_elsewhere(home: Home, manifest: Manifest, name: str, manifest_files: set[str]) -> bool:
     """Whether all that a file nobody speaks of holds is in live segments, or in a journal that is to be sealed."""
     usage = home.usage / name
     if usage.exists():
@@ -103,7 +103,7 @@ def stands_elsewhere(home: Home, manifest: Manifest, name: str, known: set[str])
         if provenance is None:
             return False
         if provenance.journal is None:
-            return all(file in known and (home.usage / file).exists() for file in provenance.replaces)
+            return all(file in manifest_files and (home.usage / file).exists() for file in provenance.replaces)
         byte_ranges = provenance.byte_ranges
     else:
         # Prompts are written before the rows they belong to.

@@ -19,26 +19,28 @@ COUNT = re.compile(r'"(?P<name>[A-Za-z_]*[Tt]oken[A-Za-z_]{0,40})"\s*:\s*(?P<val
 
 def salvaged(text: str) -> dict[str, Any]:
     """What it says of whose call it was, and what that used."""
-    said: dict[str, Any] = {}
-    for found in ATTRIBUTION.finditer(text):
+    fields: dict[str, Any] = {}
+    for match in ATTRIBUTION.finditer(text):
         with suppress(ValueError):
-            said.setdefault(found["name"], json.loads(found["value"]))
+            fields.setdefault(match["name"], json.loads(match["value"]))
     counts: dict[str, Any] = {}
-    for found in COUNT.finditer(text):
-        counts.setdefault(found["name"], int(found["value"]))
-    return said | ({"response": {"usage": counts}} if counts else {})
+    for match in COUNT.finditer(text):
+        counts.setdefault(match["name"], int(match["value"]))
+    return fields | ({"response": {"usage": counts}} if counts else {})
 
 
 def without_raw(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry of an earlier version, which kept some lines as they came, as this one would have made it."""
     if not isinstance(text := entry.get("raw"), str):
         return entry
-    said = salvaged(text)
-    arguments = {name: said.get(name) for name in ("user", "request_type")}
+    fields = salvaged(text)
+    arguments = {name: fields.get(name) for name in ("user", "request_type")}
     with suppress(ArgumentError):
-        arguments["trackable"] = TrackableRef.parse(str(said["trackable"])) if "trackable" in said else None
-    options = {name: said.get(name) for name in ("tenant", "provider", "model")}
-    given = attribution_part(arguments, cast(CallOptions, options))
-    kept = {name: value for name, value in entry.items() if name != "raw"}
-    known = {name: value for name, value in given.items() if value is not None and kept.get(name) is None}
-    return kept | known | {"answer": kept.get("answer") or answer_part(said.get("response"))}
+        arguments["trackable"] = TrackableRef.parse(str(fields["trackable"])) if "trackable" in fields else None
+    options = {name: fields.get(name) for name in ("tenant", "provider", "model")}
+    attribution = attribution_part(arguments, cast(CallOptions, options))
+    own_fields = {name: value for name, value in entry.items() if name != "raw"}
+    salvaged_fields = {
+        name: value for name, value in attribution.items() if value is not None and own_fields.get(name) is None
+    }
+    return own_fields | salvaged_fields | {"answer": own_fields.get("answer") or answer_part(fields.get("response"))}

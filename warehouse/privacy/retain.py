@@ -131,14 +131,14 @@ def _expired(home: Home, segments: list[Segment], *, rows: bool) -> ExpiredDay:
 def _findings(home: Home, manifest: Manifest, segments: list[Segment]) -> tuple[set[str], set[str]]:
     """What the manifest notes of rows that go: the conflicting among them, and those superseded before they were."""
     files = [home.usage / segment.file for segment in segments]
-    superseded: set[str] = set()
+    superseded_ids: set[str] = set()
     conflicting = [conflict.record_id for conflict in manifest.conflicts()]
     rows = scan(files).select("record_id").filter(pl.col("record_id").is_in(conflicting))
-    gone = set(rows.collect()["record_id"])
+    conflicting_ids = set(rows.collect()["record_id"])
     for provenance in filter(None, map(Provenance.read, files)):
-        gone |= {conflict.record_id for conflict in provenance.conflicts}
-        superseded |= set(provenance.superseded)
-    return gone, superseded
+        conflicting_ids |= {conflict.record_id for conflict in provenance.conflicts}
+        superseded_ids |= set(provenance.superseded)
+    return conflicting_ids, superseded_ids
 
 
 def _remove_prompt_files(home: Home, before: date) -> None:

@@ -122,18 +122,18 @@ def _identity(file: Path, text: bytes, entry: Entry) -> str:
 
 
 def _settled(settlement: Settlement) -> RefusedCall:
-    said = settlement.said
+    entry = settlement.said
     return RefusedCall(
         id=settlement.id,
-        kind=Kind(said["kind"]),
+        kind=Kind(entry["kind"]),
         state=State(settlement.state),
-        error=said["error"],
-        reason=said["reason"],
-        refused_at=datetime.fromisoformat(said["refused_at"]),
-        occurred_at=datetime.fromisoformat(said["occurred_at"]),
-        entry=said,
+        error=entry["error"],
+        reason=entry["reason"],
+        refused_at=datetime.fromisoformat(entry["refused_at"]),
+        occurred_at=datetime.fromisoformat(entry["occurred_at"]),
+        entry=entry,
         response=None,
-        estimated_usd=_usd(said["estimated_usd"]),
+        estimated_usd=_usd(entry["estimated_usd"]),
         settlement=settlement,
     )
 
@@ -147,7 +147,7 @@ class _Reader:
 
     def calls(self, file: Path) -> Iterator[RefusedCall]:
         try:
-            written, lines = datetime.fromtimestamp(file.stat().st_mtime, UTC), _lines(file)
+            written_at, lines = datetime.fromtimestamp(file.stat().st_mtime, UTC), _lines(file)
         except FileNotFoundError:  # retention took it meanwhile
             return
         is_of_journal = ByteRange.named(file.stem) is not None
@@ -156,9 +156,9 @@ class _Reader:
                 continue
             identity = _identity(file, text, entry)
             if not is_of_journal:
-                yield self._call(file, identity, entry, written)
+                yield self._call(file, identity, entry, written_at)
             elif not isinstance(line := _line_of(text), DamagedEntryError):
-                yield self._journal_line(file, identity, entry, line, written)
+                yield self._journal_line(file, identity, entry, line, written_at)
 
     def _call(
         self, file: Path, identity: str, entry: Entry, written: datetime, line: QuarantinedLine | None = None

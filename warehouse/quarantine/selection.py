@@ -35,15 +35,15 @@ class Selection:
         return [call for call in calls if (not wanted or call.id in wanted) and self._takes(call)]
 
     def _takes(self, call: RefusedCall) -> bool:
-        day, given = call.occurred_at.date(), call.entry.get
+        day, field = call.occurred_at.date(), call.entry.get
         return (
             self.kind in {None, call.kind}
             and self.error in {None, call.error}
             and (self.reason is None or self.reason.casefold() in call.reason.casefold())
             and self.provider in {None, call.provider}
             and self.model in {None, call.model}
-            and self.user in {None, given("user")}
-            and self.tenant in {None, given("tenant")}
+            and self.user in {None, field("user")}
+            and self.tenant in {None, field("tenant")}
             and (self.first is None or self.first <= day)
             and (self.last is None or day <= self.last)
         )

@@ -86,13 +86,13 @@ def replay(home: Home, selection: Selection, missing: Missing, progress: Progres
         LedgerError: the home cannot be used; what was recorded by then counts once all the same.
     """
     report = SettleReport()
-    done: list[Settlement] = []
+    settlements: list[Settlement] = []
     if (request_type := missing.arguments().get("request_type")) is not None:
         RequestType.of(request_type, home.settings().request_types)
     with _quarantine_of(home) as calls:
-        chosen = [call for call in selection.of(calls) if call.state in OPEN]
-        with _recorder(home) as (tracker, journal), progress(len(chosen)) as tell:
-            for call in chosen:
+        open_calls = [call for call in selection.of(calls) if call.state in OPEN]
+        with _recorder(home) as (tracker, journal), progress(len(open_calls)) as tell:
+            for call in open_calls:
                 state = call.state
                 if state is State.WAITING:
                     try:
@@ -106,9 +106,9 @@ def replay(home: Home, selection: Selection, missing: Missing, progress: Progres
                     report.replayed += 1
                 else:
                     report.known += 1
-                done.append(_settlement(call, state, None))
+                settlements.append(_settlement(call, state, None))
                 tell(1)
-        _take_out(home, done, chosen)
+        _take_out(home, settlements, open_calls)
     return report
 
 
@@ -164,14 +164,14 @@ def _record(tracker: CostTracker, journal: JournalWriter, call: RefusedCall, mis
     if row is not None:
         journal.append(record_line(row, None))
         return
-    given = missing.arguments()
-    arguments = _arguments(call, missing, given)
+    replacements = missing.arguments()
+    arguments = _arguments(call, missing, replacements)
     while True:
         try:
             tracker.record(**arguments)
         except ArgumentError as error:
             # What a call says itself goes first; where it was refused for that, what is given takes its place.
-            if (instead := given.pop(error.argument, None)) is None or arguments[error.argument] == instead:
+            if (instead := replacements.pop(error.argument, None)) is None or arguments[error.argument] == instead:
                 raise
             arguments[error.argument] = instead
         else:
@@ -221,7 +221,7 @@ def _told(error: Exception) -> str:
 
 
 def _settlement(call: RefusedCall, state: State, why: str | None) -> Settlement:
-    said: Mapping[str, Any] = {
+    entry: Mapping[str, Any] = {
         "kind": call.kind.value,
         "error": call.error,
         "reason": call.reason,
@@ -232,7 +232,7 @@ def _settlement(call: RefusedCall, state: State, why: str | None) -> Settlement:
         "refused_at": call.refused_at.isoformat(),
         "estimated_usd": None if call.estimated_usd is None else plain_digits(call.estimated_usd),
     }
-    return Settlement(call.id, state.value, datetime.now(UTC).isoformat(), _operator(), why, said)
+    return Settlement(call.id, state.value, datetime.now(UTC).isoformat(), _operator(), why, entry)
 
 
 def _operator() -> str:

@@ -33,21 +33,21 @@ class Settlement:
 
 def settlements(home: Home) -> dict[str, Settlement]:
     """Every call that was settled, by its id; the first word counts. A half-written last line is none."""
-    found: dict[str, Settlement] = {}
+    by_id: dict[str, Settlement] = {}
     file = home.quarantine / SETTLED
     if not file.exists():
-        return found
+        return by_id
     for line in file.read_bytes().splitlines():
         try:
             note = json.loads(line)
             settlement = Settlement(**note)
         except (ValueError, TypeError):
             continue
-        found.setdefault(settlement.id, settlement)
-    return found
+        by_id.setdefault(settlement.id, settlement)
+    return by_id
 
 
-def note(home: Home, settled: Iterable[Settlement]) -> None:
+def note(home: Home, additions: Iterable[Settlement]) -> None:
     """Remember for good what became of calls. Call it while holding the sealing lock."""
     file = home.quarantine / SETTLED
     try:
@@ -58,7 +58,7 @@ def note(home: Home, settled: Iterable[Settlement]) -> None:
         size = os.fstat(descriptor).st_size
         # A crash may have left half a line.
         start = b"\n" if size and file.read_bytes()[-1:] != b"\n" else b""
-        lines = [json.dumps({name: getattr(each, name) for name in each.__slots__}) + "\n" for each in settled]
+        lines = [json.dumps({name: getattr(each, name) for name in each.__slots__}) + "\n" for each in additions]
         write_all(descriptor, start + "".join(lines).encode())
         os.fsync(descriptor)
     finally:
@@ -74,13 +74,13 @@ def take_out(file: Path, is_settled: Callable[[bytes], bool]) -> int:
     with taking_apart(file):
         times = file.stat()
         lines = file.read_bytes().splitlines(keepends=True)
-        left = [line for line in lines if not is_settled(line)]
-        if len(left) == len(lines):
+        unsettled_lines = [line for line in lines if not is_settled(line)]
+        if len(unsettled_lines) == len(lines):
             return 0
-        if any(line.strip() for line in left):
-            replace_file(file, b"".join(left))
+        if any(line.strip() for line in unsettled_lines):
+            replace_file(file, b"".join(unsettled_lines))
             os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
         else:
             file.unlink()
             sync_directory(file.parent)
-    return len(lines) - len(left)
+    return len(lines) - len(unsettled_lines)

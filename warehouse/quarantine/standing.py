@@ -32,16 +32,16 @@ def standing_refusals(home: Home) -> list[RefusedCall]:
     with Manifest(home) as manifest:
         segments, superseded = manifest.segments(), manifest.superseded()
     first = min(call.occurred_at for call in waiting)
-    known = _sealed(home, segments, first, set(records.values())) | superseded
-    seen: set[str] = set()
-    standing: list[RefusedCall] = []
+    recorded_ids = _sealed(home, segments, first, set(records.values())) | superseded
+    seen_ids: set[str] = set()
+    refusals: list[RefusedCall] = []
     for call in calls:
         record = records.get(call.id)
-        state = State.RECORDED if record in known else State.REPEATED if record in seen else call.state
+        state = State.RECORDED if record in recorded_ids else State.REPEATED if record in seen_ids else call.state
         if record is not None:
-            seen.add(record)
-        standing.append(call if state is call.state else replace(call, state=state))
-    return standing
+            seen_ids.add(record)
+        refusals.append(call if state is call.state else replace(call, state=state))
+    return refusals
 
 
 def record_id(call: RefusedCall) -> str | None:

@@ -75,7 +75,7 @@ class _Outcome:
     conflicts: list[Conflict] = field(default_factory=list[Conflict])
 
 
-def settle(batch: pl.DataFrame, sealed: pl.LazyFrame | None, superseded: Set[str] = frozenset()) -> Settled:
+def settle(batch: pl.DataFrame, ledger_rows: pl.LazyFrame | None, superseded: Set[str] = frozenset()) -> Settled:
     """Settle a batch (USAGE_SCHEMA and `prompt`, in journal order) against itself and what is sealed.
 
     `superseded` are records known to have been replaced before; delivered again they are duplicates.
@@ -85,28 +85,28 @@ def settle(batch: pl.DataFrame, sealed: pl.LazyFrame | None, superseded: Set[str
         once = batch.unique("record_id", keep="first", maintain_order=True)
     if superseded:
         once = once.filter(~pl.col("record_id").is_in(list(superseded)))
-    known = _sealed_rows(once, sealed)
+    sealed_rows = _sealed_rows(once, ledger_rows)
     fresh = once
-    if known.height:
-        fresh = once.join(known.select("record_id"), on="record_id", how="anti", maintain_order="left")
+    if sealed_rows.height:
+        fresh = once.join(sealed_rows.select("record_id"), on="record_id", how="anti", maintain_order="left")
     duplicates = batch.height - fresh.height
 
     # A correction says itself which row it is about; it has nothing to settle.
     usage = pl.col("charge_class") == "usage"
     keys = fresh.filter(usage & pl.col("event_key").is_not_null())["event_key"]
-    contested = set(keys.filter(keys.is_duplicated())) | (set(keys) & set(known["event_key"].drop_nulls()))
+    contested = set(keys.filter(keys.is_duplicated())) | (set(keys) & set(sealed_rows["event_key"].drop_nulls()))
     if not contested:
         return Settled(fresh, duplicates, set(), [])
 
     of_event = pl.col("event_key").is_in(list(contested))
     with localcontext(EXACT):
-        sealed_calls = standing_calls(known.filter(of_event))
+        sealed_calls = standing_calls(sealed_rows.filter(of_event))
         outcome = _settle_events(sealed_calls.to_dicts(), fresh.filter(of_event & usage).to_dicts())
-    kept = fresh.filter(~pl.col("record_id").is_in(list(outcome.dropped)))
+    rows = fresh.filter(~pl.col("record_id").is_in(list(outcome.dropped)))
     if outcome.corrections:
-        corrections = pl.DataFrame(outcome.corrections, schema=kept.schema)
-        kept = pl.concat([kept, corrections])
-    return Settled(kept, duplicates, outcome.dropped, outcome.conflicts)
+        corrections = pl.DataFrame(outcome.corrections, schema=rows.schema)
+        rows = pl.concat([rows, corrections])
+    return Settled(rows, duplicates, outcome.dropped, outcome.conflicts)
 
 
 def _sealed_rows(batch: pl.DataFrame, sealed: pl.LazyFrame | None) -> pl.DataFrame:
@@ -192,7 +192,7 @@ def _correction(rival: _Standing, row: Row) -> Row:
     deltas = {name: _difference(row[name], rival.counts[name]) for name in (*COUNTERS, *MONEY)}
     cost = deltas["cost_usd"]
     earlier, units = units_from_json(rival.counts["other_units"]), units_from_json(row["other_units"])
-    merged = {
+    correction = {
         **rival.row,
         **deltas,
         "micro_usd": None if cost is None else to_micro_usd(cost),
@@ -206,8 +206,8 @@ def _correction(rival: _Standing, row: Row) -> Row:
         "corrects_pricing_status": "failed" if has_failed(rival.counts) else rival.counts["pricing_status"],
     }
     fields = LLMUsageRecord.model_fields
-    LLMUsageRecord.model_validate({name: merged[name] for name in fields})
-    return {**merged, "prompt": row["prompt"]}
+    LLMUsageRecord.model_validate({name: correction[name] for name in fields})
+    return {**correction, "prompt": row["prompt"]}
 
 
 def _price_context(service_tier: str | None, row: Row) -> str | None:

@@ -75,12 +75,12 @@ def unsealed_batches(
 
     Whoever takes a journal may `finish()` it; it is closed when the next item is asked for.
     """
-    opened: list[OpenJournal] = []
+    open_journals: list[OpenJournal] = []
 
     def read() -> Iterator[UnsealedBatch | OpenJournal]:
         for path, start in journals:
             journal = OpenJournal.open(path)
-            opened.append(journal)
+            open_journals.append(journal)
             yield from journal.batches(start, length)
             yield journal
 
@@ -91,12 +91,12 @@ def unsealed_batches(
             coming = pool.submit(next, items, None)
             yield item
             if isinstance(item, OpenJournal):
-                opened.remove(item)
+                open_journals.remove(item)
                 os.close(item.descriptor)
 
     try:
         with ThreadPoolExecutor(1, "llm-cost-journal-reader") as pool:
             yield one_ahead(pool)
     finally:
-        for journal in opened:
+        for journal in open_journals:
             os.close(journal.descriptor)

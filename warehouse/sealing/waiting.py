@@ -43,13 +43,13 @@ def waiting_journals(home: Home) -> list[WaitingJournal]:
     waiting: list[WaitingJournal] = []
     with Manifest(home) as manifest:
         for path in home.journals():
-            sealed = manifest.sealed_bytes(path.name)
+            sealed_bytes = manifest.sealed_bytes(path.name)
             try:
                 status = path.stat()
             except FileNotFoundError:
                 continue
-            if status.st_size > sealed:
+            if status.st_size > sealed_bytes:
                 waiting.append(
-                    WaitingJournal(path, sealed, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                    WaitingJournal(path, sealed_bytes, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
                 )
     return waiting

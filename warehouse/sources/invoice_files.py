@@ -90,14 +90,14 @@ def _amount(value: object, per_usd: int = 1) -> Amount:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError(f"amount ({value!r}) is not a number")
     try:
-        written = Decimal(value)
+        number = Decimal(value)
     except ArithmeticError:
         raise ValueError(f"amount ({value!r}) is not a number") from None
-    if not written.is_finite() or written.copy_abs() >= LARGEST:
+    if not number.is_finite() or number.copy_abs() >= LARGEST:
         raise ValueError(f"amount ({value}) is not finite or too large")
-    exponent = max(-20, min(20, cast(int, written.as_tuple().exponent)))  # beyond that it makes no difference here
+    exponent = max(-20, min(20, cast(int, number.as_tuple().exponent)))  # beyond that it makes no difference here
     half_a_digit = Decimal(5).scaleb(exponent - 1)
-    return Amount((written / per_usd).quantize(PLACES), min(half_a_digit / per_usd, HALF_A_CENT).quantize(PLACES))
+    return Amount((number / per_usd).quantize(PLACES), min(half_a_digit / per_usd, HALF_A_CENT).quantize(PLACES))
 
 
 def _usd(value: object) -> str:

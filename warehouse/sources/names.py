@@ -79,16 +79,16 @@ def _reason(row: Mapping[str | None, Any], id_column: str) -> str | None:
     return next((f"{column} is empty" for column in (id_column, NAME) if not row[column]), None)
 
 
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
     """Each line's number and its fields, without the spaces around them. No file, no lines."""
     try:
         # -sig: spreadsheets put a byte order mark before the first column's name.
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             reader.fieldnames = [field.strip().lower() for field in reader.fieldnames or ()]
-            missing = [column for column in needed if column not in reader.fieldnames]
+            missing = [column for column in columns if column not in reader.fieldnames]
             if missing:
-                raise LedgerError(f"{path}: its first line names no column {missing[0]}; expected {','.join(needed)}")
+                raise LedgerError(f"{path}: its first line names no column {missing[0]}; expected {','.join(columns)}")
             for row in reader:
                 yield (
                     reader.line_num,

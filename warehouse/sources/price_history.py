@@ -108,16 +108,16 @@ def _catalogued() -> list[Row]:
 
 def _dated_prices(overrides: PriceOverrides) -> list[Row]:
     # Taken from the list itself: some ids of the catalogue do not match themselves.
-    listed = {
+    catalogue_models = {
         (provider.id, model.id): (CataloguedModel.of_catalogue(provider, model), model.context_window)
         for provider in catalogue.snapshot().providers
         for model in provider.models
     }
-    pairs = dict.fromkeys([*listed, *overrides.own_models()])
+    pairs = dict.fromkeys([*catalogue_models, *overrides.own_models()])
     return [
         dated.as_row()
         for provider, model in pairs
-        for dated in _history(provider, model, overrides, *listed.get((provider, model), (None, None)))
+        for dated in _history(provider, model, overrides, *catalogue_models.get((provider, model), (None, None)))
     ]
 
 

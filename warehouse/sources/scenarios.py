@@ -101,14 +101,14 @@ def _told_once(other_units: pl.Series) -> pl.Series:
 
 def on_other_model(calls: pl.DataFrame, candidate: Candidate, calculator: CostCalculator) -> pl.DataFrame:
     """COSTS of all calls on another model; one that its context window cannot hold is left out."""
-    priced = calculator.cost_frame(
+    costs = calculator.cost_frame(
         calls.select(CALL), provider=candidate.provider, model=candidate.model, suffix="_what_if"
     )
     cost = pl.col("cost_usd_what_if")
     if candidate.context_window is not None:
         fits = pl.col("input_tokens").fill_null(0) + pl.col("output_tokens").fill_null(0) <= candidate.context_window
         cost = pl.when(fits).then(cost)
-    compared = calls.select(*CELL, "cost_usd").with_columns(priced.select(what_if_cost_usd=cost))
+    compared = calls.select(*CELL, "cost_usd").with_columns(costs.select(what_if_cost_usd=cost))
     is_other = pl.col("provider").ne(candidate.provider) | pl.col("llm").ne_missing(candidate.llm)
     return added_up(compared.filter(is_other), "other_model", candidate)
 

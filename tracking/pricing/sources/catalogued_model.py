@@ -93,19 +93,19 @@ class CataloguedModel:
     ) -> tuple[dict[str, GivenRate], tuple[Assumption, ...], dict[str, Assumption]]:
         """Other standard rates of the model on these terms, by the factors that its own have; what is assumed there."""
         draft = _Draft(dict(rates), {}, [])
-        left = unmet_terms(terms, frozenset(met))
-        if self._listing and left:
-            standard, served = self._listing.at(at, {}).rates, self._listing.at(at, terms)
-            ratios = {name: _ratio(standard.get(name), served.rates[name]) for name in served.of_terms}
+        remainder = unmet_terms(terms, frozenset(met))
+        if self._listing and remainder:
+            standard, special = self._listing.at(at, {}).rates, self._listing.at(at, terms)
+            ratios = {name: _ratio(standard.get(name), special.rates[name]) for name in special.of_terms}
             if ratios and all(ratio is not None for ratio in ratios.values()):
                 draft.rates |= {
                     name: scaled(draft.rates[name], ratio)
                     for name, ratio in ratios.items()
                     if ratio is not None and name in draft.rates
                 }
-                left = unmet_terms(dict(left), served.met)
+                remainder = unmet_terms(dict(remainder), special.met)
         facts = [fact for fact in self._facts if fact.holds(at)]
-        for term, value in left:
+        for term, value in remainder:
             if not self._by_factor(draft, facts, term, value):
                 draft.assumed.append(assumption("standard_rate_for", f"{term}={value}"))
         return draft.rates, tuple(draft.assumed), draft.doubtful
@@ -117,8 +117,8 @@ class CataloguedModel:
         if instead is None and self._listing is None:
             stated = (fact for fact in self._facts if fact.kind == "price")
             later = instead = min(stated, key=lambda fact: (bool(fact.when[0]), fact.start))
-        listed = self._listing.at(at, terms) if self._listing and not instead else Listed({})
-        draft = _Draft(dict(listed.rates), dict(listed.context), list(listed.assumed))
+        list_price = self._listing.at(at, terms) if self._listing and not instead else Listed({})
+        draft = _Draft(dict(list_price.rates), dict(list_price.context), list(list_price.assumed))
         if instead is not None:
             peak = instead.peak if instead.peak and instead.peak.covers(at) else None
             draft.rates = {name: scaled(rate, peak.factor) if peak else rate for name, rate in instead.rates.items()}
@@ -126,18 +126,18 @@ class CataloguedModel:
             draft.doubt(instead.open)
         if later is not None:
             draft.assumed.append(assumption("rate_before_its_start", later.start.date().isoformat()))
-        if listed.is_sellers:
+        if list_price.is_sellers:
             draft.facts += [fact for fact in facts if fact.kind == "resold"]
         for fact in facts:
             self._add(draft, fact)
-        self._rates_without_terms(draft, facts, listed)
+        self._rates_without_terms(draft, facts, list_price)
         on_term = instead is not None and instead.when[0]
-        for term, value in unmet_terms(terms, listed.met):
+        for term, value in unmet_terms(terms, list_price.met):
             if term == on_term:
                 draft.context[term] = value
                 continue
             self._on_term(draft, facts, term, value, terms, at)
-        return self._price_of(draft, listed)
+        return self._price_of(draft, list_price)
 
     def _add(self, draft: _Draft, fact: Fact) -> None:
         """What a fact says of units that have no rate of their own, or one that is in doubt."""

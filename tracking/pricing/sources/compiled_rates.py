@@ -105,7 +105,7 @@ def compile_rates(provider: str, model: str, prices: "ModelPrice") -> RateCard:
     )
 
 
-def _rate(unit: "UnitDef", rate: object, priced: list["UnitDef"], registry: "UnitRegistry") -> Rate:
+def _rate(unit: "UnitDef", rate: object, priced_units: list["UnitDef"], registry: "UnitRegistry") -> Rate:
     from genai_prices.types import TieredPrices
 
     if isinstance(rate, TieredPrices):
@@ -120,7 +120,7 @@ def _rate(unit: "UnitDef", rate: object, priced: list["UnitDef"], registry: "Uni
         per=Decimal(unit.per),
         base=base,
         tiers=tiers,
-        within=tuple(other.usage_key for other in priced if _lies_within(other, unit)),
+        within=tuple(other.usage_key for other in priced_units if _lies_within(other, unit)),
         implied_by=implied_by,
         watched=frozenset[str]().union(*implied_by),
     )

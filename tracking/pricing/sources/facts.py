@@ -162,9 +162,9 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
     if missing := needed - optional - table.keys():
         raise ValueError(f"{label}: {min(missing)} is missing")
     start, end = dates_of(label, table)
-    read = table["read"]
-    if type(read) is not date:
-        raise ValueError(f"{label}: read ({read}) is not a date")
+    read_on = table["read"]
+    if type(read_on) is not date:
+        raise ValueError(f"{label}: read ({read_on}) is not a date")
     rates = rates_of(label, table["rates"]) if "rates" in table else {}
     if kind == "price":
         try:
@@ -179,7 +179,7 @@ def _fact(kind: str, label: str, provider: str, table: Mapping[str, Any]) -> Fac
         start=start,
         end=end,
         source=text_of(label, table, "source"),
-        read=read,
+        read=read_on,
         why=table.get("why"),
         rates=rates,
         seller=_seller(label, table) if kind == "resold" else "",

@@ -127,18 +127,20 @@ class PriceOverrides:
 
     def _own_price(self, own: Entry, provider: str, model: str, at: datetime, terms: Mapping[str, str]) -> Price:
         """The price of an entry on the terms of a call, by the factors that the model has from other sources."""
-        known = catalogued_model(provider, model)
-        served = {term: value for term, value in terms.items() if term != "tenant"}
-        since = known.boundary(at) if known else None
-        key = (own.label, model, since, *served.items())
+        base_model = catalogued_model(provider, model)
+        call_terms = {term: value for term, value in terms.items() if term != "tenant"}
+        since = base_model.boundary(at) if base_model else None
+        key = (own.label, model, since, *call_terms.items())
         if key not in self._own:
             _make_room(self._own)
-            llm = known.llm if known else model if own.is_pattern else str(own.model)
-            met = {(term, value) for term, value in served.items() if own.says(term, value)}
-            model_at = known or CataloguedModel(provider, llm, None, _facts(provider, model))
-            rates, assumed, doubtful = model_at.on_terms(own.value, at, served, met)
+            llm = base_model.llm if base_model else model if own.is_pattern else str(own.model)
+            met = {(term, value) for term, value in call_terms.items() if own.says(term, value)}
+            model_at = base_model or CataloguedModel(provider, llm, None, _facts(provider, model))
+            rates, assumed, doubtful = model_at.on_terms(own.value, at, call_terms, met)
             card = compiled(provider, llm, rates)
-            self._own[key] = Price(SOURCE, "1", provider, llm, served, card, assumed, doubtful, card.units_covered())
+            self._own[key] = Price(
+                SOURCE, "1", provider, llm, call_terms, card, assumed, doubtful, card.units_covered()
+            )
         return self._own[key]
 
 

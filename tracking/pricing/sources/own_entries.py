@@ -113,15 +113,15 @@ def _entry(kind: str, label: str, table: Mapping[str, Any]) -> Entry:
     start, end = dates_of(label, table)
     if value_field not in table:
         raise ValueError(f"{label}: {value_field} is missing")
-    given, value = table[value_field], cast(Any, None)
+    raw_value, value = table[value_field], cast(Any, None)
     if kind == "price":
-        value = _rates(label, provider, cast(str, model), given)
+        value = _rates(label, provider, cast(str, model), raw_value)
     elif kind == "discount":
-        value = decimal_of(label, value_field, given)
+        value = decimal_of(label, value_field, raw_value)
         if not MOST_SURCHARGE <= value <= 100:
             raise ValueError(f"{label}: percent ({value}) is not between {MOST_SURCHARGE} (a surcharge) and 100")
     else:
-        value = amount_of(label, value_field, given)
+        value = amount_of(label, value_field, raw_value)
     when = {name: text_of(label, table, name) for name in CONDITIONS if name in table}
     return Entry(label, provider, model, start, end, value, when)
 
