@@ -8,7 +8,7 @@ import dagster as dg
 from dagster_project.lib.failures import explained, failure, listed
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
-from warehouse.alerts.breaches import Breach, Kind, Severity
+from warehouse.alerts.breaches import Breach, BreachKind, Severity
 from warehouse.alerts.delivery import Backoff, deliver, send_alerts
 from warehouse.alerts.settings import AlertSettings
 
@@ -51,7 +51,7 @@ def failed_runs(context: dg.RunFailureSensorContext, ledger_home: LedgerHome) ->
         return
     breach = Breach(
         key=f"run:{run.job_name}:{datetime.now(UTC):%Y-%m-%d}",
-        kind=Kind.RUN,
+        kind=BreachKind.RUN,
         severity=Severity.ERROR,
         title=f"{run.job_name} failed; the published reports are what they were",
         detail=f"run {run.run_id}",

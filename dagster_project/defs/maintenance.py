@@ -12,7 +12,7 @@ from tracking.book_settings import Retention
 from warehouse.integrity.verify import verify
 from warehouse.ledger.compact import compact
 from warehouse.privacy.retain import retain
-from warehouse.sealing.reprice import RepriceReport, Selection, reprice
+from warehouse.sealing.reprice import RepriceReport, RowSelection, reprice
 
 
 @dg.asset_check(
@@ -89,8 +89,8 @@ class PriceUpdate(dg.Config):
 @dg.op
 def price_again(context: dg.OpExecutionContext, ledger_home: LedgerHome, config: PriceUpdate) -> None:
     with explained():
-        report = reprice(ledger_home.home, Selection(), dry_run=not config.apply)
-        restated = reprice(ledger_home.home, Selection(restate=True), dry_run=True)
+        report = reprice(ledger_home.home, RowSelection(), dry_run=not config.apply)
+        restated = reprice(ledger_home.home, RowSelection(restate=True), dry_run=True)
     context.log.info(f"{report.rows:,} unpriced rows {'got' if config.apply else 'would get'} a price")
     context.add_output_metadata(
         {

@@ -11,7 +11,7 @@ from dagster_project.lib.failures import listed
 from dagster_project.lib.measures import as_metadata
 from dagster_project.lib.resources import LedgerHome
 from dagster_project.lib.tables import table
-from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
+from warehouse.alerts.breaches import Breach, BreachKind, Severity, find_breaches
 from warehouse.ledger.days import sealed_days
 from warehouse.published.coverage import Refused, assumed_money, books_of, refused_by_reason, unpriced_calls
 from warehouse.published.proof import MEASURES, CutProof, prove
@@ -156,7 +156,7 @@ def no_call_is_refused(ledger_home: LedgerHome) -> dg.AssetCheckResult:
     )
 
 
-def _breach_check(kind: Kind, name: str, description: str) -> dg.AssetChecksDefinition:
+def _breach_check(kind: BreachKind, name: str, description: str) -> dg.AssetChecksDefinition:
     """A check that fails with the breaches of one kind: error where one of them is, else a warning."""
 
     @dg.asset_check(asset=WAREHOUSE, name=name, description=description)
@@ -198,7 +198,9 @@ PUBLISHED_CHECKS = [
     calls_are_priced,
     money_rests_on_known_rates,
     no_call_is_refused,
-    _breach_check(Kind.BUDGET, "budgets_are_kept", "No budget of budgets.toml is near its limit, or over it."),
-    _breach_check(Kind.ANOMALY, "no_cost_is_unusual", "No recent day cost far more than such days do."),
-    _breach_check(Kind.INVOICE, "invoices_agree", "What providers billed is what the ledger says, but for rounding."),
+    _breach_check(BreachKind.BUDGET, "budgets_are_kept", "No budget of budgets.toml is near its limit, or over it."),
+    _breach_check(BreachKind.ANOMALY, "no_cost_is_unusual", "No recent day cost far more than such days do."),
+    _breach_check(
+        BreachKind.INVOICE, "invoices_agree", "What providers billed is what the ledger says, but for rounding."
+    ),
 ]

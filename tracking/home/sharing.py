@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tracking.durable_files import READ_BY_GROUP, SHARED_DIRECTORY, SHARED_FILE, is_shared
 from tracking.errors import ArgumentError, LedgerError
-from tracking.home.places import Home
+from tracking.home.paths import Home
 from tracking.rows.prompt import KEY_FILE
 
 

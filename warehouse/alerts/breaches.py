@@ -23,7 +23,7 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-class Kind(StrEnum):
+class BreachKind(StrEnum):
     BUDGET = "budget"
     ANOMALY = "anomaly"
     INVOICE = "invoice"
@@ -37,7 +37,7 @@ class Breach:
     """One thing to tell. `key` is the same for as long as it is the same thing; title and detail are one line each."""
 
     key: str
-    kind: Kind
+    kind: BreachKind
     severity: Severity
     title: str
     detail: str
@@ -148,7 +148,7 @@ def _budget(
     expected = f"; expected to cross it on {forecast_crossing_on}" if forecast_crossing_on else ""
     return Breach(
         key=f"budget:{budget_name}:{period_start}:{status}:{warn_percent or ''}",
-        kind=Kind.BUDGET,
+        kind=BreachKind.BUDGET,
         severity=Severity.ERROR if over else Severity.WARN,
         title=f"budget {budget_name} is {level}: {_usd(spent_usd)} of {_usd(limit_usd)}",
         detail=f"{period} from {period_start} to {period_end}{expected}",
@@ -163,7 +163,7 @@ def _anomaly(
     which = cost_usd if entity_type == "user" else entity_id
     return Breach(
         key=f"anomaly:{reporting_date}:{entity_type}:{which}",
-        kind=Kind.ANOMALY,
+        kind=BreachKind.ANOMALY,
         severity=Severity.WARN,
         title=f"{what} cost {_usd(cost_usd)} on {reporting_date}, usually about {_usd(Decimal(expected_usd))}",
         detail=f"driven by {driver}; see cost_anomalies",
@@ -174,7 +174,7 @@ def _invoice(provider: str, usage_month: object, invoiced_usd: Decimal, residual
     direction = "more" if residual_usd > 0 else "less"
     return Breach(
         key=f"invoice:{provider}:{usage_month}:{residual_usd}",
-        kind=Kind.INVOICE,
+        kind=BreachKind.INVOICE,
         severity=Severity.WARN,
         title=f"{provider} billed {_usd(abs(residual_usd))} {direction} than the ledger for {usage_month}",
         detail=f"billed {_usd(invoiced_usd)}; see invoice_reconciliation",
@@ -185,7 +185,7 @@ def _clock(first_date: object, last_date: object, days: int) -> Breach:
     dates = f"{first_date}" if days == 1 else f"{days:,} dates from {first_date} to {last_date}"
     return Breach(
         key=f"clock:{first_date}",
-        kind=Kind.CLOCK,
+        kind=BreachKind.CLOCK,
         severity=Severity.WARN,
         title=f"calls are dated {dates}, which is later than today",
         detail="a clock is wrong; no budget counts them before their day; see freshness",
@@ -206,7 +206,7 @@ def _refused(
     safe_reason = QUOTED.sub("'…'", reason)  # a name that stands in quotes may be a user's
     return Breach(
         key=f"refused:{reporting_date}:{10 ** (len(str(calls)) - 1)}",
-        kind=Kind.REFUSED,
+        kind=BreachKind.REFUSED,
         severity=Severity.ERROR if acknowledged_calls else Severity.WARN,
         title=f"{calls:,} calls of {reporting_date} were refused and are in no report: "
         f"{_usd(estimated_usd or Decimal(0))} by their own counts{unknown}",

@@ -68,8 +68,8 @@ def demo(
     say(describe_build(report))
     with open_warehouse(target) as connection:
         for title, query in REPORTS.items():
-            answer = ask(connection, query)
-            say_table(answer.columns, answer.rows, title=title)
+            result = ask(connection, query)
+            say_table(result.columns, result.rows, title=title)
         proofs = prove(connection)
     _say_proof(proofs)
     if not all(proof.holds for proof in proofs):

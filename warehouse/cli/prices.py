@@ -14,7 +14,7 @@ from tracking.pricing.sources.catalogue import every_model
 from tracking.pricing.sources.overrides import PriceOverrides
 from tracking.usage import Quantity
 from warehouse.cli.output import HomeOption, JsonOption, home_of, say, say_json, say_table, working
-from warehouse.sealing.reprice import AssumptionDifference, Selection, reprice
+from warehouse.sealing.reprice import AssumptionDifference, RowSelection, reprice
 
 
 def register(app: typer.Typer) -> None:
@@ -170,7 +170,7 @@ def reprice_(
 
     Rows are never changed: what differs is appended as corrections. Doing it again adds nothing.
     """
-    selection = Selection(model, _date("from", start), _date("to", end), restate)
+    selection = RowSelection(model, _date("from", start), _date("to", end), restate)
     with working("pricing"):
         report = reprice(home_of(home), selection, dry_run=dry_run)
     differences = sorted(report.differences.values(), key=lambda each: -abs(each.difference_usd))

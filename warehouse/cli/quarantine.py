@@ -16,9 +16,9 @@ from tracking.errors import ArgumentError
 from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.cli.output import HomeOption, JsonOption, complain, home_of, progress_bar, say, say_json, say_table
-from warehouse.quarantine.refused_calls import Kind, RefusedCall
-from warehouse.quarantine.selection import Selection
-from warehouse.quarantine.settle import OPEN, Missing, SettleReport, discard, replay
+from warehouse.quarantine.refused_calls import RefusalKind, RefusedCall
+from warehouse.quarantine.replay import OPEN, Missing, SettleReport, discard, replay
+from warehouse.quarantine.selection import CallSelection
 from warehouse.quarantine.standing import standing_refusals
 from warehouse.sealing.seal import seal
 
@@ -48,7 +48,7 @@ def _selection(
     ids: Annotated[
         list[str] | None, typer.Argument(help="Ids, or their beginnings; default: every one that is meant.")
     ] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Who refused it: a tracker, an import, the sealer.")] = None,
+    kind: Annotated[RefusalKind | None, typer.Option(help="Who refused it: a tracker, an import, the sealer.")] = None,
     error: Annotated[str | None, typer.Option(help="The class of the error, as UnknownModelError.")] = None,
     reason: Annotated[str | None, typer.Option(help="Words of the reason.")] = None,
     of_provider: Annotated[str | None, typer.Option(help="Only calls of this provider.")] = None,
@@ -57,10 +57,10 @@ def _selection(
     of_tenant: Annotated[str | None, typer.Option(help="Only calls that say this tenant.")] = None,
     first: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="The first day, UTC.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="The last day, UTC.")] = None,
-) -> Selection:
+) -> CallSelection:
     """The options that say which calls are meant."""
     days = (first and first.date(), last and last.date())
-    return Selection(tuple(ids or ()), kind, error, reason, of_provider, of_model, of_user, of_tenant, *days)
+    return CallSelection(tuple(ids or ()), kind, error, reason, of_provider, of_model, of_user, of_tenant, *days)
 
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
@@ -78,7 +78,7 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
 
 @_selecting
 def list_(
-    selection: Selection,
+    selection: CallSelection,
     settled: Annotated[bool, typer.Option("--settled", help="Those that were replayed or discarded, too.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -99,7 +99,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is kept of one call: whose it was, when it was made, what it used; never what was said."""
-    (call,) = Selection(ids=(identity,)).of(_calls(home_of(home)))
+    (call,) = CallSelection(ids=(identity,)).of(_calls(home_of(home)))
     if as_json:
         say_json(_as_json(call))
         return
@@ -110,7 +110,7 @@ def show(
 
 @_selecting
 def replay_(
-    selection: Selection,
+    selection: CallSelection,
     user: Annotated[str | None, typer.Option(help="For calls that say none, or no usable one.")] = None,
     trackable: Annotated[str | None, typer.Option(help="For calls without one, as Type:id.")] = None,
     trackable_parent: Annotated[str | None, typer.Option(help="For calls without one, as Type:id.")] = None,
@@ -145,7 +145,7 @@ def replay_(
 
 @_selecting
 def discard_(
-    selection: Selection,
+    selection: CallSelection,
     why: Annotated[str | None, typer.Option("--why", help="Noted with it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     home: HomeOption = None,

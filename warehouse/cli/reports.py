@@ -93,9 +93,9 @@ def top(
     order = f"{names} desc" if cut in IN_TIME else "cost_usd desc nulls last, requests desc, 1"
     query = f"select {names}, {TOTALS} from {relation} order by {order} limit {limit}"
     with open_warehouse(target) as connection:
-        answer = ask(connection, query)
+        result = ask(connection, query)
         unfinished = ask(connection, UNFINISHED[cut]).rows if cut in UNFINISHED and as_of is None else []
-    columns, rows = answer.columns, answer.rows
+    columns, rows = result.columns, result.rows
     if not as_json:
         columns, rows = _without_missing_names(columns, rows)
         if not rows:
@@ -161,13 +161,13 @@ def sql(
         say(f"Wrote {rows:,} row{'s' if rows != 1 else ''} to {path}")
         return
     with open_warehouse(target) as connection:
-        answer = ask(connection, query, most=limit, seconds=timeout)
-    if answer.columns == PLAN and not as_json:
-        for line in "\n".join(plan for _, plan in answer.rows).splitlines():
+        result = ask(connection, query, most=limit, seconds=timeout)
+    if result.columns == PLAN and not as_json:
+        for line in "\n".join(plan for _, plan in result.rows).splitlines():
             say(line)
     else:
-        _say(answer.columns, answer.rows, as_json=as_json)
-    if answer.cut_off:
+        _say(result.columns, result.rows, as_json=as_json)
+    if result.cut_off:
         say(f"there are more rows than {limit:,}", to_stderr=True)
 
 

@@ -23,7 +23,7 @@ VALUES = re.compile(r"""'[^']*'|"[^"]*"|\([^()]*\)|\d+(?:\.\d+)?""")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedLine:
     """A line that was not recorded. `line` counts from 1."""
 
     source: str
@@ -42,7 +42,7 @@ class ImportReport:
     lines: int = 0
     recorded: int = 0
     unpriced: int = 0
-    refusals: list[Refusal] = field(default_factory=list[Refusal])
+    refusals: list[RefusedLine] = field(default_factory=list[RefusedLine])
     stated: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict[str, tuple[Decimal, Decimal]])
 
     def reasons(self) -> list[tuple[str, int]]:
@@ -169,7 +169,7 @@ def _import_file(
             except Exception as error:  # whatever it holds, it stops no other line
                 place = {"source": source.label, "line": call.line, "sha256": digest, "idempotency_key": key}
                 reason = quarantine.refuse(place, call.fields, printable_error(error), defaults, modified)
-                report.refusals.append(Refusal(source.label, call.line, reason))
+                report.refusals.append(RefusedLine(source.label, call.line, reason))
             else:
                 quarantine.forget(call.line, digest)
                 report.add(record)

@@ -14,7 +14,7 @@ from warehouse.ledger.quarantine import DamagedEntryError, entries_of
 from warehouse.ledger.segment_names import ByteRange
 from warehouse.ledger.tidy import stands_elsewhere
 from warehouse.sealing.id_runs import read_run
-from warehouse.sealing.lines import whole_lines
+from warehouse.sealing.journal_records import whole_lines
 
 READ_BYTES = 4 << 20
 

@@ -38,7 +38,7 @@ class QueryError(CostTrackingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What a query found. No two columns have one name; `cut_off` where there are more rows than were wanted."""
 
     columns: list[str]
@@ -48,7 +48,7 @@ class Answer:
 
 def ask(
     connection: duckdb.DuckDBPyConnection, query: str, *, most: int | None = None, seconds: float | None = None
-) -> Answer:
+) -> QueryResult:
     """What one query finds: all of it or its first `most` rows, within so many seconds.
 
     Raises:
@@ -60,7 +60,7 @@ def ask(
         connection.execute(query)
         columns = distinct(column[0] for column in connection.description or [])
         rows = connection.fetchall() if most is None else connection.fetchmany(most + 1)
-    return Answer(columns, rows[:most], most is not None and len(rows) > most)
+    return QueryResult(columns, rows[:most], most is not None and len(rows) > most)
 
 
 def refuse_unless_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -7,7 +7,7 @@ import duckdb
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from tracking.home.places import is_mistaken
+from tracking.home.paths import is_mistaken
 from warehouse.causes import in_one_line
 from warehouse.database import attach, literal, new_database, quoted
 from warehouse.published.named_files import refuse_existing

@@ -34,7 +34,7 @@ MOST_USD = 10**15
 Entry = Mapping[str, Any]
 
 
-class Kind(StrEnum):
+class RefusalKind(StrEnum):
     """Who refused a call, or what its line was."""
 
     CALL = "call"
@@ -60,7 +60,7 @@ class RefusedCall:
     """One call that no report holds. `estimated_usd` is exact USD by its own counts; `None` where it is not known."""
 
     id: str
-    kind: Kind
+    kind: RefusalKind
     state: State
     error: str
     reason: str
@@ -125,7 +125,7 @@ def _settled(settlement: Settlement) -> RefusedCall:
     entry = settlement.said
     return RefusedCall(
         id=settlement.id,
-        kind=Kind(entry["kind"]),
+        kind=RefusalKind(entry["kind"]),
         state=State(settlement.state),
         error=entry["error"],
         reason=entry["reason"],
@@ -172,7 +172,13 @@ class _Reader:
             usd = self._estimated(response, occurred_at, entry.get("tenant"))
         if usd is None and line is not None:
             usd = cost_of_columns(entry["columns"])
-        kind = Kind.JOURNAL if line else Kind.IMPORT if "source" in entry and "line" in entry else Kind.CALL
+        kind = (
+            RefusalKind.JOURNAL
+            if line
+            else RefusalKind.IMPORT
+            if "source" in entry and "line" in entry
+            else RefusalKind.CALL
+        )
         return RefusedCall(
             identity,
             kind,

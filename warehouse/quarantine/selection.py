@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 
 from tracking.errors import ArgumentError
-from warehouse.quarantine.refused_calls import Kind, RefusedCall
+from warehouse.quarantine.refused_calls import RefusalKind, RefusedCall
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class CallSelection:
     """Calls that answer to all of it. `ids` may be the beginnings of ids; days are UTC, both included."""
 
     ids: tuple[str, ...] = ()
-    kind: Kind | None = None
+    kind: RefusalKind | None = None
     error: str | None = None
     reason: str | None = None
     """A part of it."""

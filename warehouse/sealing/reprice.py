@@ -84,7 +84,7 @@ class RepriceReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RowSelection:
     """Which rows to price again, of one model, of days from `start` to `end`.
 
     The unpriced, and with `restate` whatever a price made; what a provider reported itself is no price's.
@@ -100,7 +100,7 @@ class Selection:
 
 
 def reprice(
-    home: Home, selection: Selection, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
+    home: Home, selection: RowSelection, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> RepriceReport:
     """Price selected rows again, and append and seal a correction for each whose cost, or what it rests on, changes.
 
@@ -167,7 +167,7 @@ class _Corrections:
             self._seal()
 
 
-def _selected(home: Home, day: list[Segment], selection: Selection) -> Iterator[Row]:
+def _selected(home: Home, day: list[Segment], selection: RowSelection) -> Iterator[Row]:
     """The day's selected rows as they stand after their corrections, with `corrections`: how many they have had."""
     files = [home.usage / segment.file for segment in day]
     rows = scan(files).collect()

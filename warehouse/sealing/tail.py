@@ -10,7 +10,7 @@ from typing import Any, cast
 from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.journal.writer import decode_line
-from warehouse.sealing.lines import whole_lines
+from warehouse.sealing.journal_records import whole_lines
 
 Fields = dict[str, Any]
 

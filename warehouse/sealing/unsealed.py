@@ -13,7 +13,7 @@ import polars as pl
 from tracking.durable_files import sync_directory
 from warehouse.ledger.manifest import QuarantinedLine
 from warehouse.ledger.segment_names import ByteRange
-from warehouse.sealing.lines import read_records, whole_lines
+from warehouse.sealing.journal_records import read_records, whole_lines
 
 
 @dataclass(frozen=True, slots=True)

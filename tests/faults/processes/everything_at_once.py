@@ -34,9 +34,9 @@ from warehouse.ledger.manifest import Manifest
 from warehouse.privacy.erase import erase
 from warehouse.privacy.person import Person
 from warehouse.privacy.retain import retain
-from warehouse.quarantine.selection import Selection as Refused
-from warehouse.quarantine.settle import Missing, replay
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.quarantine.replay import Missing, replay
+from warehouse.quarantine.selection import CallSelection
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 WRITERS = 4
@@ -170,9 +170,9 @@ class Crew:
             "seal": partial(seal, home),
             "compact": partial(compact, home),
             "retain": partial(retain, home, RETENTION, today=TODAY),
-            "reprice": partial(reprice, home, Selection()),
-            "restate": partial(reprice, home, Selection(restate=True)),
-            "replay": partial(replay, home, Refused(), Missing()),
+            "reprice": partial(reprice, home, RowSelection()),
+            "restate": partial(reprice, home, RowSelection(restate=True)),
+            "replay": partial(replay, home, CallSelection(), Missing()),
             "verify": partial(_verify, home),
             "erase": self._erase_one,
             "backup": self._back_up,

@@ -28,7 +28,7 @@ from warehouse.privacy.person import Person
 from warehouse.privacy.retain import retain
 from warehouse.published.proof import prove
 from warehouse.published.read import open_warehouse
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 HOMES = 12 if LONG else 1
@@ -68,7 +68,7 @@ def _complete(home: Home, notes: Path) -> set[int]:
     for writer in sorted(erased):
         report = erase(home, Person(writer_of(writer * EACH)))
         assert report.proven, report
-    reprice(home, Selection())
+    reprice(home, RowSelection())
     retain(home, RETENTION, today=TODAY)
     compact(home)
     report = verify(home)

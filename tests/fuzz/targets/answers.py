@@ -29,7 +29,7 @@ from tracking import ArgumentError, CostTracker, LLMUsageRecord, ResponseError, 
 from tracking.home import Home
 from tracking.journal.writer import decode_line
 from warehouse.ledger.segment_names import ByteRange
-from warehouse.sealing.lines import read_records
+from warehouse.sealing.journal_records import read_records
 
 DOCUMENTED = (ArgumentError, ResponseError, UsageError, UnknownModelError, ValidationError)
 """What `record()` may raise where the disk is well."""

@@ -10,7 +10,7 @@ from tracking.rows.record import LLMUsageRecord
 from warehouse.importing.calls import FIELDS, Defaults, ImportFileError
 from warehouse.importing.import_files import ImportReport, import_files
 from warehouse.ledger.segment_names import ByteRange
-from warehouse.sealing.lines import read_records
+from warehouse.sealing.journal_records import read_records
 
 DEFAULTS = Defaults("teacher-1", "Assignment:42", "generate_rubric", "openai")
 

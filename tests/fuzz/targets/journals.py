@@ -17,7 +17,7 @@ from tracking.home import Home
 from tracking.journal.writer import decode_line, encode_line
 from warehouse.integrity.verify import verify
 from warehouse.ledger.segment_names import ByteRange
-from warehouse.sealing.lines import read_records
+from warehouse.sealing.journal_records import read_records
 from warehouse.sealing.seal import seal
 from warehouse.sources.ledger import create_sources
 

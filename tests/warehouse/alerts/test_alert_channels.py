@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.alerts.breaches import Breach, Kind, Severity
+from warehouse.alerts.breaches import Breach, BreachKind, Severity
 from warehouse.alerts.delivery import Backoff, DeliveryReport, deliver
 from warehouse.alerts.notifiers import SlackNotifier, WebhookNotifier
 from warehouse.alerts.settings import AlertSettings
@@ -20,8 +20,8 @@ from warehouse.cli import app
 
 ONCE = Backoff(attempts=1)
 SECRET = "T024/B057/xyzzy-plugh"
-OVER = Breach("budget:history", Kind.BUDGET, Severity.ERROR, "budget history is over", "month")
-NEAR = Breach("budget:maths", Kind.BUDGET, Severity.WARN, "budget maths is at 80%", "month")
+OVER = Breach("budget:history", BreachKind.BUDGET, Severity.ERROR, "budget history is over", "month")
+NEAR = Breach("budget:maths", BreachKind.BUDGET, Severity.WARN, "budget maths is at 80%", "month")
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_secrets_are_in_no_log_and_in_no_representation(
 def test_a_name_with_line_breaks_is_one_line_to_everybody(
     ledger: Home, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    breach = Breach("k", Kind.BUDGET, Severity.ERROR, f"budget {name} is over", name)
+    breach = Breach("k", BreachKind.BUDGET, Severity.ERROR, f"budget {name} is over", name)
     with smtp_server() as (port, mails), http_server() as (url, received):
         configure(
             ledger,

@@ -15,15 +15,15 @@ from typer.testing import CliRunner
 
 from tracking.errors import LedgerError
 from tracking.home import Home
-from warehouse.alerts.breaches import Breach, Kind, Severity, find_breaches
+from warehouse.alerts.breaches import Breach, BreachKind, Severity, find_breaches
 from warehouse.alerts.delivery import Backoff, deliver, send_alerts, undelivered
 from warehouse.alerts.settings import AlertSettings
 from warehouse.cli import app
 
 QUICK = Backoff(attempts=3, seconds=0.01)
 USER = "user-4711"
-OVER = Breach("budget:history:2026-11-01:over:", Kind.BUDGET, Severity.ERROR, "budget history is over", "month")
-NEAR = Breach("budget:maths:2026-11-01:warn:80", Kind.BUDGET, Severity.WARN, "budget maths is at 80%", "month")
+OVER = Breach("budget:history:2026-11-01:over:", BreachKind.BUDGET, Severity.ERROR, "budget history is over", "month")
+NEAR = Breach("budget:maths:2026-11-01:warn:80", BreachKind.BUDGET, Severity.WARN, "budget maths is at 80%", "month")
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_an_unreachable_server_is_a_failure_in_words(ledger: Home) -> None:
 
 
 def test_slack_is_sent_text_and_not_markup(ledger: Home) -> None:
-    breach = Breach("k", Kind.BUDGET, Severity.WARN, "budget <!channel> & co", "x")
+    breach = Breach("k", BreachKind.BUDGET, Severity.WARN, "budget <!channel> & co", "x")
     with http_server() as (url, received):
         configure(ledger, f'to = "slack"\nurl = "{url}"')
         deliver(ledger, [breach], backoff=QUICK)
@@ -172,7 +172,7 @@ def test_slack_is_sent_text_and_not_markup(ledger: Home) -> None:
 
 
 def test_mail_reaches_every_recipient(ledger: Home) -> None:
-    breach = Breach("k", Kind.BUDGET, Severity.ERROR, "budget Frühling is over", "spent")
+    breach = Breach("k", BreachKind.BUDGET, Severity.ERROR, "budget Frühling is over", "spent")
     with smtp_server() as (port, mails):
         to = 'sender = "ledger@example.org"\nrecipients = ["a@example.org", "b@example.org"]'
         configure(ledger, f'to = "smtp"\nhost = "127.0.0.1"\nport = {port}\nstarttls = false\n{to}')

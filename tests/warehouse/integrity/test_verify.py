@@ -30,11 +30,10 @@ from warehouse.privacy.erase import erase
 from warehouse.privacy.person import Person
 from warehouse.privacy.retain import retain
 from warehouse.published.coverage import Part
-from warehouse.quarantine.refused_calls import Kind
-from warehouse.quarantine.selection import Selection
-from warehouse.quarantine.settle import Missing, discard, replay
-from warehouse.sealing.reprice import Selection as Unpriced
-from warehouse.sealing.reprice import reprice
+from warehouse.quarantine.refused_calls import RefusalKind
+from warehouse.quarantine.replay import Missing, discard, replay
+from warehouse.quarantine.selection import CallSelection
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 OWN_PRICE = """
@@ -199,7 +198,7 @@ def test_a_call_whose_segment_is_replaced_after_its_correction_was_looked_at_is_
         record(tracker, body(model="school-own-grader"), user="erased one")
     seal(Home(home))
     (home / "prices.toml").write_text(OWN_PRICE)
-    assert reprice(Home(home), Unpriced()).rows == 1
+    assert reprice(Home(home), RowSelection()).rows == 1
     look, looked = SegmentVerifier.verify, list[str]()
 
     def look_and_replace(verifier: SegmentVerifier, segment: Segment) -> None:
@@ -353,8 +352,8 @@ def test_lines_that_were_acknowledged_and_cannot_be_read_are_problems_until_they
     assert verify(Home(copied)).books.refused == Part(8, (row.cost_usd or 0) + verify_estimate(copied.parent))
     done = llm_cost("verify", "--home", copied)
     assert done.returncode == 1 and "refused 8 (estimated" in done.stdout
-    assert replay(Home(copied), Selection(kind=Kind.JOURNAL), Missing()).replayed == 1
-    discard(Home(copied), Selection(kind=Kind.JOURNAL), "not ours")
+    assert replay(Home(copied), CallSelection(kind=RefusalKind.JOURNAL), Missing()).replayed == 1
+    discard(Home(copied), CallSelection(kind=RefusalKind.JOURNAL), "not ours")
     assert problems(copied) == []
 
 

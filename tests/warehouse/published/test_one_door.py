@@ -16,7 +16,7 @@ from tracking import ArgumentError
 from tracking.home import Home
 from warehouse.cli import app
 from warehouse.database import escaped, literal, parquet_files
-from warehouse.published.query import Answer, QueryError, ask, distinct
+from warehouse.published.query import QueryError, QueryResult, ask, distinct
 from warehouse.published.read import open_warehouse
 
 
@@ -238,7 +238,7 @@ def test_what_does_not_fit_into_memory_lies_in_no_folder_of_the_caller(
 
 
 def test_a_query_may_be_limited_in_rows_and_in_time(door: duckdb.DuckDBPyConnection) -> None:
-    assert ask(door, "from range(3)", most=2) == Answer(["range"], [(0,), (1,)], cut_off=True)
+    assert ask(door, "from range(3)", most=2) == QueryResult(["range"], [(0,), (1,)], cut_off=True)
     assert not ask(door, "from range(3)", most=3).cut_off
     with pytest.raises(QueryError, match=r"took longer than 0\.2 s"):
         ask(door, "select count(*) from range(1000000000000) where hash(range) = 1", seconds=0.2)

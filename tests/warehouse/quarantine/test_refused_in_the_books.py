@@ -15,7 +15,7 @@ from dagster_project.defs.published_checks import no_call_is_refused
 from dagster_project.lib.resources import LedgerHome
 from tracking import CostTracker, LLMResponse
 from tracking.home import Home
-from warehouse.alerts.breaches import Kind, Severity, find_breaches
+from warehouse.alerts.breaches import BreachKind, Severity, find_breaches
 from warehouse.cli import app
 from warehouse.html_report import write_report
 from warehouse.integrity.verify import verify
@@ -79,7 +79,7 @@ def test_all_doors_say_how_many_were_refused_and_how_much_that_was_until_they_ar
     assert books.recorded.calls == 4 and books.assumed.calls == 1 and books.assumed.usd
     verified = verify(Home(home))
     assert verified.clean and verified.books == books
-    (breach,) = [breach for breach in find_breaches(Home(home)) if breach.kind is Kind.REFUSED]
+    (breach,) = [breach for breach in find_breaches(Home(home)) if breach.kind is BreachKind.REFUSED]
     assert breach.severity is Severity.WARN and breach.title.startswith(f"99 calls of {FIRST.date()} were refused")
     page = tmp_path / "page.html"
     write_report(Home(home), page)
@@ -103,5 +103,5 @@ def test_all_doors_say_how_many_were_refused_and_how_much_that_was_until_they_ar
         assert books_of(connection).refused == Part(0, None)
         charged = connection.execute("select sum(cost_usd) from cost_per_user where user_id = 'teacher-2'").fetchall()
         assert charged == [(usd,)]
-    assert [breach for breach in find_breaches(Home(home)) if breach.kind is Kind.REFUSED] == []
+    assert [breach for breach in find_breaches(Home(home)) if breach.kind is BreachKind.REFUSED] == []
     assert json.loads(llm_cost(home, "quarantine", "replay", "--user", "teacher-2", "--json"))["replayed"] == 0

@@ -11,7 +11,7 @@ import pytest
 from ledgers import body, journals, record, write_journal
 from refusals import FIRST, answer, arguments, one_recorded_and_others_refused
 
-import warehouse.quarantine.settle
+import warehouse.quarantine.replay
 from tracking import ArgumentError, CostCalculator, CostTracker, LLMResponse
 from tracking.home import Home
 from tracking.journal.quarantine import Quarantine, taking_apart
@@ -22,14 +22,14 @@ from warehouse.ledger.manifest import Manifest
 from warehouse.ledger.segments import scan
 from warehouse.privacy.erase import erase
 from warehouse.privacy.person import Person
-from warehouse.quarantine.refused_calls import Kind, State
-from warehouse.quarantine.selection import Selection
-from warehouse.quarantine.settle import Missing, discard, replay
+from warehouse.quarantine.refused_calls import RefusalKind, State
+from warehouse.quarantine.replay import Missing, discard, replay
+from warehouse.quarantine.selection import CallSelection
 from warehouse.quarantine.standing import standing_refusals
 from warehouse.sealing.seal import seal
 
 USER = Missing(user="teacher-2")
-EVERY = Selection()
+EVERY = CallSelection()
 
 
 def rows(home: Path) -> list[dict[str, object]]:
@@ -57,7 +57,7 @@ def test_every_kept_call_says_whose_it_was_when_and_what_it_cost(home: Path) -> 
     one_recorded_and_others_refused(home, 3)
     calls = standing_refusals(Home(home))
     assert [(call.kind, call.state, call.provider, call.model) for call in calls] == [
-        (Kind.CALL, State.WAITING, "openai", "gpt-4o")
+        (RefusalKind.CALL, State.WAITING, "openai", "gpt-4o")
     ] * 3
     assert [call.estimated_usd for call in calls] == [cost(number) for number in (1, 2, 3)]
     assert [call.occurred_at for call in calls] == [FIRST + timedelta(minutes=number) for number in (1, 2, 3)]
@@ -105,7 +105,7 @@ def test_a_replay_that_dies_at_any_point_counts_every_call_once(
         for number in range(3):
             tracker.record(**arguments(number, llm_response=body(7 + number, 1)))
     dies = random.Random(seed).randrange(1, 8) if step == "_record" else 0
-    where = Manifest if step == "forget_quarantined" else warehouse.quarantine.settle
+    where = Manifest if step == "forget_quarantined" else warehouse.quarantine.replay
     done, calls = getattr(where, step), iter(range(100))
 
     def dying(*arguments: object, **named: object) -> object:
@@ -204,7 +204,7 @@ def test_refused_lines_of_an_import_come_back_and_a_later_import_of_them_adds_no
     file.write_text("\n".join([*lines, lines[0]]) + "\n")
     assert len(import_files(Home(home), [file], Defaults()).refusals) == 5
     calls = standing_refusals(Home(home))
-    assert {call.kind for call in calls} == {Kind.IMPORT} and all(call.estimated_usd for call in calls)
+    assert {call.kind for call in calls} == {RefusalKind.IMPORT} and all(call.estimated_usd for call in calls)
     assert replay(Home(home), EVERY, USER).replayed == 5
     assert len(rows(home)) == 5
     import_files(Home(home), [file], Defaults(user="teacher-2"))
@@ -222,7 +222,7 @@ def test_damaged_lines_of_a_journal_come_back_as_the_rows_they_were(home: Path) 
     write_journal(home, b"0" * 8 + line[8:], record_line(torn, None)[:-25])
     seal(Home(home))
     first, second = standing_refusals(Home(home))
-    assert (first.kind, first.was_acknowledged, second.was_acknowledged) == (Kind.JOURNAL, True, False)
+    assert (first.kind, first.was_acknowledged, second.was_acknowledged) == (RefusalKind.JOURNAL, True, False)
     assert (first.estimated_usd, second.estimated_usd) == (whole.cost_usd, torn.cost_usd)
     assert first.entry["user"] == whole.user_id
     report = replay(Home(home), EVERY, Missing())
@@ -237,7 +237,7 @@ def test_damaged_lines_of_a_journal_come_back_as_the_rows_they_were(home: Path) 
 def test_discarding_leaves_a_note_of_what_it_cost_and_nothing_else(home: Path) -> None:
     one_recorded_and_others_refused(home, 4)
     first, *_ = standing_refusals(Home(home))
-    assert discard(Home(home), Selection(ids=(first.id,)), why="a test").discarded == 1
+    assert discard(Home(home), CallSelection(ids=(first.id,)), why="a test").discarded == 1
     assert states(home) == {"discarded": 1, "waiting": 3}
     (noted,) = [call for call in standing_refusals(Home(home)) if call.state is State.DISCARDED]
     for name in ("estimated_usd", "occurred_at", "refused_at", "reason", "kind"):
@@ -245,7 +245,7 @@ def test_discarding_leaves_a_note_of_what_it_cost_and_nothing_else(home: Path) -
     assert noted.settlement and (noted.settlement.why, bool(noted.settlement.by)) == ("a test", True)
     assert "trace-1" not in (home / "quarantine" / "settled.jsonl").read_text()
     with pytest.raises(ArgumentError, match="is the id of no refused call"):
-        discard(Home(home), Selection(ids=("nothing",)))
+        discard(Home(home), CallSelection(ids=("nothing",)))
 
 
 def test_selections_are_by_what_is_known_of_a_call(home: Path) -> None:
@@ -254,10 +254,10 @@ def test_selections_are_by_what_is_known_of_a_call(home: Path) -> None:
         tracker.record(**arguments(4, user="teacher-1", trackable=None, tenant="south"))
     calls = standing_refusals(Home(home))
     day = FIRST.date()
-    assert len(Selection(reason="USER is").of(calls)) == 3
-    assert len(Selection(tenant="south").of(calls)) == len(Selection(user="teacher-1").of(calls)) == 1
-    assert len(Selection(first=day, last=day, provider="openai", kind=Kind.CALL).of(calls)) == 4
-    assert Selection(last=day - timedelta(days=1)).of(calls) == Selection(model="o3").of(calls) == []
+    assert len(CallSelection(reason="USER is").of(calls)) == 3
+    assert len(CallSelection(tenant="south").of(calls)) == len(CallSelection(user="teacher-1").of(calls)) == 1
+    assert len(CallSelection(first=day, last=day, provider="openai", kind=RefusalKind.CALL).of(calls)) == 4
+    assert CallSelection(last=day - timedelta(days=1)).of(calls) == CallSelection(model="o3").of(calls) == []
 
 
 def test_a_writer_whose_file_is_taken_apart_goes_on_in_another(home: Path) -> None:

@@ -12,7 +12,7 @@ from tracking import CostTracker, LLMResponse, Usage
 from tracking.home import Home
 from tracking.journal.writer import record_line
 from warehouse.ledger.manifest import Manifest
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 OWN_PRICE = """
@@ -54,7 +54,7 @@ def unpriced(home: Path) -> Home:
 
 def test_unpriced_rows_get_their_price_as_corrections_and_a_second_time_nothing(unpriced: Home) -> None:
     write_price(unpriced.root, 1)
-    report = reprice(unpriced, Selection())
+    report = reprice(unpriced, RowSelection())
     (difference,) = report.differences.values()
     assert (difference.rows, difference.before_usd, difference.after_usd) == (3, 0, Decimal("0.0036"))
     assert report.still_unpriced == 0
@@ -69,7 +69,7 @@ def test_unpriced_rows_get_their_price_as_corrections_and_a_second_time_nothing(
     assert sorted(originals["occurred_at"]) == sorted(corrections["occurred_at"])
     assert sorted(originals["llm"]) == sorted(corrections["llm"])
 
-    assert reprice(unpriced, Selection()).rows == 0
+    assert reprice(unpriced, RowSelection()).rows == 0
     assert ledger(unpriced.root).height == rows.height
 
 
@@ -77,7 +77,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(unpriced: Home) -> None:
     write_price(unpriced.root, 1)
     seal(unpriced)
     before = sorted(path for path in unpriced.root.rglob("*") if path.is_file())
-    report = reprice(unpriced, Selection(), dry_run=True)
+    report = reprice(unpriced, RowSelection(), dry_run=True)
     assert report.rows == 3
     after = sorted(path for path in unpriced.root.rglob("*") if path.is_file())
     assert [path for path in after if path.suffix != ".log"] == [path for path in before if path.suffix != ".log"]
@@ -86,10 +86,10 @@ def test_a_dry_run_says_the_same_and_writes_nothing(unpriced: Home) -> None:
 
 def test_without_restate_a_priced_row_keeps_its_price(unpriced: Home) -> None:
     write_price(unpriced.root, 1)
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     write_price(unpriced.root, 3)
-    assert reprice(unpriced, Selection()).rows == 0
-    report = reprice(unpriced, Selection(restate=True))
+    assert reprice(unpriced, RowSelection()).rows == 0
+    report = reprice(unpriced, RowSelection(restate=True))
     (difference,) = report.differences.values()
     assert difference.difference_usd == Decimal("0.006")
 
@@ -97,24 +97,24 @@ def test_without_restate_a_priced_row_keeps_its_price(unpriced: Home) -> None:
 def test_restating_there_and_back_ends_where_it_began(unpriced: Home) -> None:
     for rate, total in ((1, "0.0036"), (3, "0.0096"), (1, "0.0036"), (3, "0.0096")):
         write_price(unpriced.root, rate)
-        reprice(unpriced, Selection(restate=True))
+        reprice(unpriced, RowSelection(restate=True))
         own = ledger(unpriced.root).filter(pl.col("model") == "school-own-grader")
         assert own["cost_usd"].sum() == Decimal(total)
-    assert reprice(unpriced, Selection(restate=True)).rows == 0
+    assert reprice(unpriced, RowSelection(restate=True)).rows == 0
 
 
 def test_only_the_selected_days_and_model_are_priced(unpriced: Home) -> None:
     write_price(unpriced.root, 1)
     day = (NOON + timedelta(days=1)).date()
-    assert reprice(unpriced, Selection(model="another"), dry_run=True).rows == 0
-    assert reprice(unpriced, Selection(start=day), dry_run=True).rows == 2
-    assert reprice(unpriced, Selection(end=day), dry_run=True).rows == 2
-    assert reprice(unpriced, Selection(start=day, end=day), dry_run=True).rows == 1
-    assert reprice(unpriced, Selection(start=date(2030, 1, 1)), dry_run=True).rows == 0
+    assert reprice(unpriced, RowSelection(model="another"), dry_run=True).rows == 0
+    assert reprice(unpriced, RowSelection(start=day), dry_run=True).rows == 2
+    assert reprice(unpriced, RowSelection(end=day), dry_run=True).rows == 2
+    assert reprice(unpriced, RowSelection(start=day, end=day), dry_run=True).rows == 1
+    assert reprice(unpriced, RowSelection(start=date(2030, 1, 1)), dry_run=True).rows == 0
 
 
 def test_what_no_price_is_known_for_stays_unpriced_and_is_counted(unpriced: Home) -> None:
-    report = reprice(unpriced, Selection())
+    report = reprice(unpriced, RowSelection())
     assert (report.rows, report.still_unpriced) == (0, 3)
 
 
@@ -135,7 +135,7 @@ def test_the_price_in_force_when_the_call_was_made_applies(home: Path) -> None:
             for at in (cheaper_from - noon, cheaper_from + noon)
         ]
     assert records[0].cost_usd != records[1].cost_usd
-    assert reprice(Home(home), Selection(restate=True)).rows == 0
+    assert reprice(Home(home), RowSelection(restate=True)).rows == 0
 
 
 def test_a_stream_completed_after_its_repricing_costs_what_the_complete_one_costs(home: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_stream_completed_after_its_repricing_costs_what_the_complete_one_cost
         record(tracker, body(1000, 10, model="school-own-grader", id="stream"), status="partial")
         seal(Home(home))
         write_price(home, 1)
-        reprice(Home(home), Selection())
+        reprice(Home(home), RowSelection())
     with CostTracker(home) as tracker:
         complete = record(tracker, body(1000, 100, model="school-own-grader", id="stream"))
     seal(Home(home))
@@ -169,10 +169,10 @@ def test_restating_leaves_what_a_provider_reported_and_keeps_estimates_estimated
             )
     discount = '[[discount]]\nprovider = "openai"\npercent = 50\n'
     (home / "prices.toml").write_text(discount, encoding="utf-8")
-    assert reprice(Home(home), Selection(restate=True)).rows == 1
+    assert reprice(Home(home), RowSelection(restate=True)).rows == 1
     corrections = ledger(home).filter(pl.col("charge_class") == "correction")
     assert corrections["pricing_status"].to_list() == corrections["corrects_pricing_status"].to_list() == ["estimated"]
-    assert reprice(Home(home), Selection(restate=True)).rows == 0
+    assert reprice(Home(home), RowSelection(restate=True)).rows == 0
 
 
 def test_restating_brings_rows_of_earlier_rules_to_todays_and_the_dry_run_says_so_by_assumption(home: Path) -> None:
@@ -189,20 +189,20 @@ def test_restating_brings_rows_of_earlier_rules_to_todays_and_the_dry_run_says_s
         tracker._journal.append(record_line(earlier, None))
     whole = recorded.cost_usd
     assert whole is not None
-    foreseen = reprice(Home(home), Selection(restate=True), dry_run=True)
+    foreseen = reprice(Home(home), RowSelection(restate=True), dry_run=True)
     resting = foreseen.by_assumption["unpriced_unit"]
     assert (resting.calls_before, resting.usd_before) == (1, whole)
     assert (resting.calls_after, resting.usd_after) == (2, 2 * whole)
     assert (foreseen.by_assumption["priced"].calls_before, foreseen.by_assumption["priced"].calls_after) == (2, 1)
     assert (ledger(home)["charge_class"] == "usage").all()
 
-    done = reprice(Home(home), Selection(restate=True))
+    done = reprice(Home(home), RowSelection(restate=True))
     assert (done.rows, done.difference_usd) == (foreseen.rows, 0) == (1, 0)
     (correction,) = ledger(home).filter(charge_class="correction").iter_rows(named=True)
     assert (correction["cost_usd"], correction["corrects_record_id"]) == (0, "f" * 32)
     assert (correction["pricing_status"], correction["corrects_pricing_status"]) == ("estimated", "priced")
     assert correction["price_assumptions"] == recorded.price_assumptions
-    assert reprice(Home(home), Selection(restate=True)).rows == 0
+    assert reprice(Home(home), RowSelection(restate=True)).rows == 0
 
 
 def test_rows_corrected_twice_in_fractional_units_are_restated_exactly_in_any_decimal_context(home: Path) -> None:
@@ -219,8 +219,8 @@ def test_rows_corrected_twice_in_fractional_units_are_restated_exactly_in_any_de
     assert ledger(home)["cost_usd"].sum() == full_price
     (home / "prices.toml").write_text('[[discount]]\nprovider = "groq"\npercent = 50\n', encoding="utf-8")
     with localcontext(Context(prec=3)):
-        assert reprice(Home(home), Selection(restate=True)).rows == 1
-        assert reprice(Home(home), Selection(restate=True)).rows == 0
+        assert reprice(Home(home), RowSelection(restate=True)).rows == 1
+        assert reprice(Home(home), RowSelection(restate=True)).rows == 0
     assert abs(ledger(home)["cost_usd"].sum() * 2 - full_price) <= Decimal("1e-12")
 
 
@@ -231,7 +231,7 @@ def test_a_row_from_a_batch_stays_priced_as_batch_even_where_its_price_file_is_g
     assert recorded.price_context == '{"processing": "batch"}'
     for kept in (home / "prices").iterdir():
         kept.unlink()
-    assert reprice(Home(home), Selection(restate=True)).rows == 0
+    assert reprice(Home(home), RowSelection(restate=True)).rows == 0
 
 
 def test_a_call_that_was_answered_after_all_gets_its_price_too(home: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_call_that_was_answered_after_all_gets_its_price_too(home: Path) -> No
             record(tracker, answer, idempotency_key="in the end")
         seal(Home(home))
     write_price(home, 1)
-    report = reprice(Home(home), Selection())
+    report = reprice(Home(home), RowSelection())
     assert (report.rows, report.still_unpriced) == (1, 0)
     assert ledger(home)["cost_usd"].sum() == Decimal("0.0012")
     assert ledger(home)["corrects_pricing_status"].to_list() == [None, "failed", "unpriced"]

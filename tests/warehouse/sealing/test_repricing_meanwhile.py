@@ -25,7 +25,7 @@ from warehouse.privacy.erase import erase
 from warehouse.privacy.person import Person
 from warehouse.privacy.retain import retain
 from warehouse.sealing import reprice as reprice_module
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 OWN_PRICE = """
@@ -118,27 +118,27 @@ def test_a_final_answer_meanwhile_is_what_the_call_costs(
             seal(unpriced)
 
     meanwhile = Meanwhile(monkeypatch, answer)
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     meanwhile.done()
     assert_in_order(unpriced)
     stream = ledger(unpriced.root).filter(pl.col("user_id") == LEFT_ALONE)
     assert stream["cost_usd"].sum() == Decimal("0.0012")
     assert stream["token_count"].sum() == 1100
     assert (stream["charge_class"] == "usage").sum() == 1
-    assert reprice(unpriced, Selection()).rows == 0
+    assert reprice(unpriced, RowSelection()).rows == 0
 
 
 def test_who_is_erased_meanwhile_stays_erased(unpriced: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[Any] = []
     meanwhile = Meanwhile(monkeypatch, lambda: reports.append(erase(unpriced, Person(LEAVER))))
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     meanwhile.done()
     assert reports[0].proven
     assert_in_order(unpriced)
     rows = ledger(unpriced.root)
     assert LEAVER not in set(rows["user_id"])
     assert not [path for path in unpriced.journal.iterdir() if LEAVER.encode() in path.read_bytes()]
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     rows = ledger(unpriced.root).group_by("user_id").agg(pl.col("cost_usd").sum())
     assert sorted(rows["cost_usd"]) == [Decimal("0.00102"), Decimal("0.00408")]
     assert LEAVER not in set(rows["user_id"])
@@ -149,7 +149,7 @@ def test_no_correction_outlives_rows_that_are_retained_no_longer(
 ) -> None:
     today = (NOON + timedelta(days=1)).date()
     meanwhile = Meanwhile(monkeypatch, lambda: retain(unpriced, Retention(rows_days=1), today=today + timedelta(1)))
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     meanwhile.done()
     assert_in_order(unpriced)
     rows = ledger(unpriced.root)
@@ -162,10 +162,10 @@ def test_compaction_and_another_repricing_meanwhile_change_nothing(
 ) -> None:
     def work() -> None:
         compact(unpriced)
-        reprice(unpriced, Selection())
+        reprice(unpriced, RowSelection())
 
     meanwhile = Meanwhile(monkeypatch, work)
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     meanwhile.done()
     assert_in_order(unpriced)
     rows = ledger(unpriced.root)
@@ -189,7 +189,7 @@ def test_recording_waits_for_no_repricing(unpriced: Home, monkeypatch: pytest.Mo
         return cost
 
     monkeypatch.setattr(reprice_module, "cost_of_row", priced)
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     meanwhile.done()
     assert recorded.is_set()
     assert_in_order(unpriced)
@@ -202,7 +202,7 @@ def test_rows_that_wait_in_journals_are_settled_before_a_decision(
     begun: list[date] = []
     selected = reprice_module._selected
 
-    def selecting(home: Home, day: list[Any], selection: Selection) -> Any:
+    def selecting(home: Home, day: list[Any], selection: RowSelection) -> Any:
         begun.append(day[0].usage_date)
         rows = list(selected(home, day, selection))
         if len(begun) == 1:
@@ -211,7 +211,7 @@ def test_rows_that_wait_in_journals_are_settled_before_a_decision(
         return iter(rows)
 
     monkeypatch.setattr(reprice_module, "_selected", selecting)
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     assert len(begun) == 2
     assert_in_order(unpriced)
     rows = ledger(unpriced.root)
@@ -237,7 +237,7 @@ def test_a_chunk_of_corrections_is_sealed_without_what_others_recorded(
         return cost(*arguments)
 
     monkeypatch.setattr(reprice_module, "cost_of_row", answering)
-    reprice(unpriced, Selection())
+    reprice(unpriced, RowSelection())
     assert_in_order(unpriced)
     rows = ledger(unpriced.root)
     assert rows["token_count"].sum() == 3 * 1100 + 2 * 1010
@@ -248,13 +248,13 @@ def test_whenever_a_repricing_dies_a_final_answer_or_an_erasure_after_it_is_righ
     unpriced: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it left in a journal is sealed before anything else can change what it was decided against."""
-    for died in deaths(unpriced.root, lambda home: reprice(Home(home), Selection()), monkeypatch):
+    for died in deaths(unpriced.root, lambda home: reprice(Home(home), RowSelection()), monkeypatch):
         with CostTracker(died) as tracker:
             record(tracker, own(100, id=STREAM), user=LEFT_ALONE)
         home = Home(died)
         assert erase(home, Person(LEAVER)).proven
         assert_in_order(home)
-        reprice(home, Selection())
+        reprice(home, RowSelection())
         rows = ledger(died)
         assert rows["cost_usd"].sum() == Decimal("0.00408") + Decimal("0.0012")
         assert rows["token_count"].sum() == 4 * 1010 + 1100
@@ -274,7 +274,7 @@ def die(*_):
 Sealer.seal_journals, real = (lambda self, paths, progress=None: (
     die() if any(path.name.startswith("decided-") for path in paths) else real(self, paths, progress)
 )), Sealer.seal_journals
-module.reprice(Home(sys.argv[1]), module.Selection())
+module.reprice(Home(sys.argv[1]), module.RowSelection())
 """
 
 

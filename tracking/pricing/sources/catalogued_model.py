@@ -13,7 +13,7 @@ from tracking.pricing.price import Price
 from tracking.pricing.rate_card import REQUESTS
 from tracking.pricing.sources.compiled_rates import GivenRate, compiled, is_of_tokens, unit_of_rate
 from tracking.pricing.sources.facts import Fact, boundaries_of
-from tracking.pricing.sources.listing import CatalogueListing, Listed, Listing, scaled
+from tracking.pricing.sources.listing import CatalogueListing, Listing, ListPrice, scaled
 from tracking.pricing.sources.supplement_files import SOURCE, facts_about, version_of
 from tracking.terms import implied_by, unmet_terms
 
@@ -117,7 +117,7 @@ class CataloguedModel:
         if instead is None and self._listing is None:
             stated = (fact for fact in self._facts if fact.kind == "price")
             later = instead = min(stated, key=lambda fact: (bool(fact.when[0]), fact.start))
-        list_price = self._listing.at(at, terms) if self._listing and not instead else Listed({})
+        list_price = self._listing.at(at, terms) if self._listing and not instead else ListPrice({})
         draft = _Draft(dict(list_price.rates), dict(list_price.context), list(list_price.assumed))
         if instead is not None:
             peak = instead.peak if instead.peak and instead.peak.covers(at) else None
@@ -153,13 +153,13 @@ class CataloguedModel:
         elif fact.kind == "settled":
             draft.settled |= fact.units
 
-    def _rates_without_terms(self, draft: _Draft, facts: list[Fact], listed: Listed) -> None:
+    def _rates_without_terms(self, draft: _Draft, facts: list[Fact], list_price: ListPrice) -> None:
         """Where a source has rates of tokens on some terms, but none of one unit there: by a fact, or in doubt."""
-        if not any(is_of_tokens(unit_of_rate(name)) for name in listed.of_terms):
+        if not any(is_of_tokens(unit_of_rate(name)) for name in list_price.of_terms):
             return
-        said = [fact for pair in listed.context.items() if (fact := _factor_of(facts, *pair)) is not None]
-        terms = ", ".join(f"{term}={value}" for term, value in listed.context.items())
-        for name in listed.rates.keys() - listed.of_terms:
+        said = [fact for pair in list_price.context.items() if (fact := _factor_of(facts, *pair)) is not None]
+        terms = ", ".join(f"{term}={value}" for term, value in list_price.context.items())
+        for name in list_price.rates.keys() - list_price.of_terms:
             if not is_of_tokens(unit := unit_of_rate(name)):
                 continue
             fact = next((fact for fact in said if not fact.open & {unit, "*"}), None)
@@ -201,9 +201,9 @@ class CataloguedModel:
         draft.facts.append(fact)
         return True
 
-    def _price_of(self, draft: _Draft, listed: Listed) -> Price:
+    def _price_of(self, draft: _Draft, list_price: ListPrice) -> Price:
         listing = self._listing
-        by_fact_alone = listing is None or not listed.rates
+        by_fact_alone = listing is None or not list_price.rates
         source, version = (SOURCE, "") if listing is None else (listing.source, listing.version)
         if draft.facts:
             read = version_of(draft.facts)

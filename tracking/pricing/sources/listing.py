@@ -27,7 +27,7 @@ def source_version() -> str:
 
 
 @dataclass(slots=True)
-class Listed:
+class ListPrice:
     """Rates by their names, and what of the terms asked for they are on."""
 
     rates: dict[str, GivenRate]
@@ -58,11 +58,11 @@ class Listing(Protocol):
         """The UTC times of day from which another price may be in force."""
         ...
 
-    def at(self, at: datetime, terms: Mapping[str, str]) -> Listed:
+    def at(self, at: datetime, terms: Mapping[str, str]) -> ListPrice:
         """What the source lists at a UTC instant."""
         ...
 
-    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, Listed] | None:
+    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, ListPrice] | None:
         """The rates of a term that the source has from a later day on, and that day."""
         ...
 
@@ -84,12 +84,12 @@ class CatalogueListing:
             constraints += [conditional.constraint for conditional in model.prices]
         self.change_dates, self.change_times = _boundaries(constraints)
 
-    def at(self, at: datetime, terms: Mapping[str, str]) -> Listed:
+    def at(self, at: datetime, terms: Mapping[str, str]) -> ListPrice:
         known = {pair for variant in self._variants for pair in variant.when.items()}
         context = {term: value for term, value in terms.items() if (term, value) in known}
         active = [variant for variant in self._variants if variant.constraint is None or variant.constraint.active(at)]
         chosen = [variant for variant in active if variant.when.items() <= context.items()]
-        return Listed(
+        return ListPrice(
             given_rates(self._model.get_prices(at, (context or None) if self.is_own else None)),
             met=frozenset(pair for variant in active for pair in variant.when.items()),
             context=context,
@@ -97,7 +97,7 @@ class CatalogueListing:
             assumed=[*self._borrowed(), *self._before_its_start(at)],
         )
 
-    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, Listed] | None:
+    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, ListPrice] | None:
         of_term = [
             (start, variant)
             for variant in self._variants
@@ -107,7 +107,7 @@ class CatalogueListing:
         if not of_term:
             return None
         start, variant = min(of_term, key=lambda found: found[0])
-        return start, Listed(given_rates(variant.prices), context=dict(variant.when))
+        return start, ListPrice(given_rates(variant.prices), context=dict(variant.when))
 
     def _borrowed(self) -> list[Assumption]:
         """A model that the provider does not list itself is priced as another seller's."""
@@ -144,12 +144,12 @@ class ResoldListing:
         self.change_dates = sorted({*(own.change_dates if own else ()), *sellers.change_dates})
         self.change_times = sorted({*(own.change_times if own else ()), *sellers.change_times})
 
-    def at(self, at: datetime, terms: Mapping[str, str]) -> Listed:
+    def at(self, at: datetime, terms: Mapping[str, str]) -> ListPrice:
         if self._own is not None and not self._was_another(self._own, at):
             return self._own.at(at, terms)
         return replace(self._sellers.at(at, terms), is_sellers=True)
 
-    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, Listed] | None:
+    def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> tuple[date, ListPrice] | None:
         return self._sellers.later(term, terms, at)
 
     def _was_another(self, own: CatalogueListing, at: datetime) -> bool:

@@ -22,7 +22,7 @@ from tracking.pricing.sources.catalogued_model import CataloguedModel
 from tracking.pricing.sources.compiled_rates import compiled
 from tracking.pricing.sources.facts import Fact
 from tracking.pricing.sources.model_names import names_of
-from tracking.pricing.sources.own_entries import VALUE_FIELDS, Entry, entries_of
+from tracking.pricing.sources.own_entries import VALUE_FIELDS, OwnEntry, entries_of
 from tracking.pricing.sources.supplement_files import facts_about
 from tracking.providers import every_name, find_provider
 
@@ -30,13 +30,13 @@ SOURCE = "prices.toml"
 REMEMBERED = 4096
 """Names and terms come from outside: how many of them are kept at most."""
 
-Scored = tuple[tuple[tuple[int, int], int], Entry]
+Scored = tuple[tuple[tuple[int, int], int], OwnEntry]
 
 
 class PriceOverrides:
     """What one `prices.toml` says; nothing where there is no file."""
 
-    def __init__(self, entries: Mapping[str, list[Entry]] | None = None) -> None:
+    def __init__(self, entries: Mapping[str, list[OwnEntry]] | None = None) -> None:
         self._entries = {kind: [] for kind in VALUE_FIELDS} | dict(entries or {})
         self.is_empty = not any(self._entries.values())
         self.by_tenant = any("tenant" in entry.when for kind in self._entries.values() for entry in kind)
@@ -125,7 +125,7 @@ class PriceOverrides:
             self._about[provider, model] = about
         return about
 
-    def _own_price(self, own: Entry, provider: str, model: str, at: datetime, terms: Mapping[str, str]) -> Price:
+    def _own_price(self, own: OwnEntry, provider: str, model: str, at: datetime, terms: Mapping[str, str]) -> Price:
         """The price of an entry on the terms of a call, by the factors that the model has from other sources."""
         base_model = catalogued_model(provider, model)
         call_terms = {term: value for term, value in terms.items() if term != "tenant"}
@@ -159,7 +159,7 @@ def _facts(provider: str, model: str) -> list[Fact]:
     return [fact for fact in facts_about(provider) if fact.is_about(names)]
 
 
-def _most_exact(scored: Iterable[Scored], at: datetime, terms: Mapping[str, str]) -> Entry | None:
+def _most_exact(scored: Iterable[Scored], at: datetime, terms: Mapping[str, str]) -> OwnEntry | None:
     return next((entry for _, entry in scored if entry.applies(at, terms)), None)
 
 
@@ -168,7 +168,7 @@ def _make_room(remembered: dict[Any, Any]) -> None:
         remembered.clear()
 
 
-def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
+def _adjusted(base: Price, discount: OwnEntry | None, fee: OwnEntry | None) -> Price:
     percent = Decimal(0) if discount is None else discount.value
     fees = [] if fee is None else [Rate(REQUESTS, Decimal(1), fee.value)]
     context = dict(base.context) if discount is None else {**base.context, DISCOUNT: str(percent)}
@@ -176,7 +176,7 @@ def _adjusted(base: Price, discount: Entry | None, fee: Entry | None) -> Price:
     return replace(base, source=source, context=context, card=base.card.discounted(percent, *fees))
 
 
-def _check_that_each_can_match(entries: Mapping[str, list[Entry]]) -> None:
+def _check_that_each_can_match(entries: Mapping[str, list[OwnEntry]]) -> None:
     """Refuse an entry whose provider is one misspelt, or whose model nobody sells and no own price is about."""
     own = entries["price"]
     for entry in (entry for kind in entries.values() for entry in kind):
@@ -200,12 +200,12 @@ def _check_that_each_can_match(entries: Mapping[str, list[Entry]]) -> None:
             )
 
 
-def _same_name(entry: Entry, price: Entry) -> bool:
+def _same_name(entry: OwnEntry, price: OwnEntry) -> bool:
     names = (str(price.model).lower(),)
     return entry.names(names) is not None or price.names((str(entry.model).lower(),)) is not None
 
 
-def _check_not_misspelt(entry: Entry) -> None:
+def _check_not_misspelt(entry: OwnEntry) -> None:
     """A host of one's own may have any name, but not one a letter away from a known provider's."""
     known = [name for name in every_name() if abs(len(name) - len(entry.provider)) <= 2]
     near = get_close_matches(entry.provider, known, n=1, cutoff=0.8)

@@ -22,7 +22,7 @@ MOST_SURCHARGE = Decimal(-1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OwnEntry:
     """One dated entry: about one model, a pattern of names, or all of a provider's, from an instant up to another."""
 
     label: str
@@ -63,7 +63,7 @@ class Entry:
         said = {pair for name, of in self.when.items() for pair in ((name, of.lower()), *implied_by(name, of).items())}
         return (term, value.lower()) in said
 
-    def contends_with(self, other: "Entry") -> bool:
+    def contends_with(self, other: "OwnEntry") -> bool:
         """Whether both could apply to one call with neither the more exact."""
         same = (self.provider, self.model) == (other.provider, other.model)
         together = all(self.when[name] == other.when[name] for name in self.when.keys() & other.when.keys())
@@ -83,7 +83,7 @@ def _holds(name: str, value: str, terms: Mapping[str, str]) -> bool:
     return bool(implied) and implied.items() <= terms.items()
 
 
-def entries_of(kind: str, tables: object) -> list[Entry]:
+def entries_of(kind: str, tables: object) -> list[OwnEntry]:
     """The entries of one kind, as TOML reads them.
 
     Raises:
@@ -101,7 +101,7 @@ def entries_of(kind: str, tables: object) -> list[Entry]:
     return entries
 
 
-def _entry(kind: str, label: str, table: Mapping[str, Any]) -> Entry:
+def _entry(kind: str, label: str, table: Mapping[str, Any]) -> OwnEntry:
     value_field = VALUE_FIELDS[kind]
     unknown = table.keys() - SCOPE_FIELDS - {value_field}
     if unknown:
@@ -123,7 +123,7 @@ def _entry(kind: str, label: str, table: Mapping[str, Any]) -> Entry:
     else:
         value = amount_of(label, value_field, raw_value)
     when = {name: text_of(label, table, name) for name in CONDITIONS if name in table}
-    return Entry(label, provider, model, start, end, value, when)
+    return OwnEntry(label, provider, model, start, end, value, when)
 
 
 def _rates(label: str, provider: str, model: str, given: object) -> dict[str, GivenRate]:

@@ -19,7 +19,7 @@ from tracking.assumptions import Assumption, assumption
 from tracking.errors import LedgerError
 from tracking.money import EXACT, MILLION
 from tracking.pricing.sources.compiled_rates import GivenRate, card_of_rates
-from tracking.pricing.sources.listing import Listed
+from tracking.pricing.sources.listing import ListPrice
 from tracking.pricing.sources.model_names import names_of
 from tracking.providers import provider_named
 from tracking.terms import implied_by
@@ -89,14 +89,14 @@ class MapListing:
         """Whether it says what the model costs: what costs nothing at all is one whose price nobody entered."""
         return any(_is_positive(rate) for rate in self._rates.values()) or self.llm.endswith(":free")
 
-    def at(self, at: datetime, terms: Mapping[str, str]) -> Listed:
+    def at(self, at: datetime, terms: Mapping[str, str]) -> ListPrice:
         rates, met, of_terms = dict(self._rates), set[tuple[str, str]](), set[str]()
         for (term, value), more in self._on_terms.items():
             if terms.get(term) == value or implied_by("service_tier", terms.get("service_tier", "")).get(term) == value:
                 rates |= more
                 met.add((term, value))
                 of_terms |= more.keys()
-        return Listed(rates, frozenset(met), dict(met), frozenset(of_terms), self._undated(at))
+        return ListPrice(rates, frozenset(met), dict(met), frozenset(of_terms), self._undated(at))
 
     def later(self, term: Mapping[str, str], terms: Mapping[str, str], at: datetime) -> None:
         """It has no dates."""

@@ -22,7 +22,7 @@ from warehouse.ledger.manifest import Manifest
 from warehouse.locks import sealing
 from warehouse.quarantine.damaged_columns import record_of
 from warehouse.quarantine.refused_calls import RefusedCall, State, identity_in
-from warehouse.quarantine.selection import Selection
+from warehouse.quarantine.selection import CallSelection
 from warehouse.quarantine.settled_calls import SETTLED, Settlement, note, settlements, take_out
 from warehouse.quarantine.standing import standing_refusals
 
@@ -75,7 +75,7 @@ def _unseen(_: int) -> AbstractContextManager[Callable[[int], None]]:
     return nullcontext(lambda _: None)
 
 
-def replay(home: Home, selection: Selection, missing: Missing, progress: Progress = _unseen) -> SettleReport:
+def replay(home: Home, selection: CallSelection, missing: Missing, progress: Progress = _unseen) -> SettleReport:
     """Record refused calls, each at its own time and by the prices of then, and take them out of quarantine.
 
     A model without a price is recorded unpriced. Doing it again records nothing; neither does a crash at any point, nor
@@ -112,7 +112,7 @@ def replay(home: Home, selection: Selection, missing: Missing, progress: Progres
     return report
 
 
-def discard(home: Home, selection: Selection, why: str | None = None) -> SettleReport:
+def discard(home: Home, selection: CallSelection, why: str | None = None) -> SettleReport:
     """Take refused calls out of quarantine for good. That they were there, and what they cost, stays noted.
 
     Raises:
