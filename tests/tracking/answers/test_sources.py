@@ -13,7 +13,8 @@ import pytest
 from genai_prices import calc_price
 from genai_prices.data_snapshot import get_snapshot
 from provider_answers import ANTHROPIC, CHAT, GEMINI, RESPONSES
-from sdk_objects import SOURCES, chat, gemini, gemini_dumped, openrouter_chat, pydantic_ai_usage
+from sdk_objects import chat, gemini, gemini_dumped, openrouter_chat, pydantic_ai_usage
+from sdk_readings import SOURCES
 
 from tracking import ArgumentError, CostCalculator, LLMResponse, ResponseError, Usage, UsageError
 

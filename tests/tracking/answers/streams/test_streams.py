@@ -1,118 +1,27 @@
-"""Streams of the real clients, from a server on this machine: exact at their end, estimated and marked when broken."""
+"""Streams of the real clients, from a server on this machine: exact at their end."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from sse_server import event, serving
+from sse_server import serving
+from streamed import (
+    ANTHROPIC_EVENTS,
+    ASK_ANTHROPIC,
+    CHAT_CHUNKS,
+    CHAT_USAGE,
+    MESSAGES,
+    TEXT,
+    anthropic_client,
+    chat_chunk,
+    chat_usage,
+    response_events,
+    sse,
+)
 
 import tracking
 from tracking import LLMResponse, ResponseError, Usage
 
-TEXT = ["Four ", "criteria ", "for ", "essays"]
-ESTIMATE = math.ceil(len("".join(TEXT)) / 4)
-
-
-def chat_chunk(content: str | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    delta = {} if content is None else {"role": "assistant", "content": content}
-    choices = [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}]
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1763800000,
-        "model": "gpt-4o-2024-08-06",
-        "choices": choices,
-    } | more
-
-
-def chat_usage(inputs: int, outputs: int, cached: int = 0) -> dict[str, Any]:
-    return {
-        "prompt_tokens": inputs,
-        "completion_tokens": outputs,
-        "total_tokens": inputs + outputs,
-        "prompt_tokens_details": {"cached_tokens": cached},
-    }
-
-
-CHAT_CHUNKS = [
-    *[chat_chunk(text, usage=None) for text in TEXT],
-    chat_chunk(finish="stop", usage=None),
-    chat_chunk(choices=[], usage=chat_usage(1200, 80, 1024)),
-]
-RESPONSE = {
-    "id": "resp_1",
-    "object": "response",
-    "created_at": 1763800000,
-    "model": "gpt-5-mini-2025-08-07",
-    "status": "in_progress",
-    "output": [],
-    "parallel_tool_calls": False,
-    "tool_choice": "auto",
-    "tools": [],
-}
-RESPONSE_USAGE = {
-    "input_tokens": 415,
-    "input_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 0},
-    "output_tokens": 224,
-    "output_tokens_details": {"reasoning_tokens": 128},
-    "total_tokens": 639,
-}
-
-
-def response_events(last: str = "completed", usage: Any = RESPONSE_USAGE) -> list[dict[str, Any]]:
-    deltas = [
-        {
-            "type": "response.output_text.delta",
-            "delta": text,
-            "item_id": "i",
-            "output_index": 0,
-            "content_index": 0,
-            "logprobs": [],
-        }
-        for text in TEXT
-    ]
-    events = [
-        {"type": "response.created", "response": RESPONSE},
-        *deltas,
-        {"type": f"response.{last}", "response": RESPONSE | {"status": last, "usage": usage}},
-    ]
-    return [entry | {"sequence_number": number} for number, entry in enumerate(events)]
-
-
-ANTHROPIC_START = {
-    "type": "message_start",
-    "message": {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-sonnet-4-5-20250929",
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {
-            "input_tokens": 10,
-            "cache_read_input_tokens": 1000,
-            "cache_creation_input_tokens": 300,
-            "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
-            "output_tokens": 1,
-            "service_tier": "standard",
-        },
-    },
-}
-ANTHROPIC_EVENTS = [
-    ANTHROPIC_START,
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    *[{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}} for text in TEXT],
-    {"type": "content_block_stop", "index": 0},
-    {
-        "type": "message_delta",
-        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-        "usage": {"output_tokens": 50, "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0}},
-    },
-    {"type": "message_stop"},
-]
 ANTHROPIC_USAGE = Usage(
     input_tokens=1310,
     cache_read_tokens=1000,
@@ -121,12 +30,6 @@ ANTHROPIC_USAGE = Usage(
     output_tokens=50,
     other_units={"cache_write_5m_tokens": 100, "web_searches": 2},
 )
-CHAT_USAGE = Usage(input_tokens=1200, cache_read_tokens=1024, output_tokens=80)
-
-
-def sse(chunks: list[dict[str, Any]], *, named: bool = False, done: bool = False) -> list[bytes]:
-    events = [event(chunk, chunk["type"] if named else None) for chunk in chunks]
-    return [*events, event("[DONE]")] if done else events
 
 
 def openai_client(url: str) -> Any:
@@ -135,14 +38,6 @@ def openai_client(url: str) -> Any:
     return OpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0)
 
 
-def anthropic_client(url: str) -> Any:
-    from anthropic import Anthropic
-
-    return Anthropic(api_key="k", base_url=url, max_retries=0)
-
-
-MESSAGES = [{"role": "user", "content": "Make a rubric"}]
-ASK_ANTHROPIC: dict[str, Any] = {"model": "claude-sonnet-4-6", "max_tokens": 9, "messages": MESSAGES}
 ASK_OPENAI: dict[str, Any] = {
     "model": "gpt-4o",
     "messages": MESSAGES,
@@ -203,12 +98,6 @@ def test_openai_responses_stream(last: str, status: str, finish: str) -> None:
         status,
         finish,
     )
-
-
-def test_a_failed_response_without_usage_is_estimated() -> None:
-    response = LLMResponse.from_stream(response_events("failed", None))
-    assert (response.status, response.estimated) == ("partial", True)
-    assert response.usage == Usage(output_tokens=ESTIMATE)
 
 
 @pytest.mark.parametrize("helper", [False, True])
@@ -365,124 +254,3 @@ def test_langchain_chunks_add_up() -> None:
     response = LLMResponse.from_stream(chunks)
     assert response.usage == Usage(input_tokens=10, output_tokens=50)
     assert (response.provider, response.model, response.status) == ("anthropic", "claude-sonnet-4-5", "ok")
-
-
-def test_ccusage_938_the_last_usage_counts_not_the_first_snapshot() -> None:
-    growing = [chat_chunk(text, usage=chat_usage(1200, number)) for number, text in enumerate(TEXT)]
-    response = LLMResponse.from_stream([*growing, chat_chunk(finish="stop", usage=chat_usage(1200, 80))])
-    assert (response.usage.output_tokens, response.status) == (80, "ok")
-
-
-def test_ccusage_938_a_snapshot_alone_is_no_final_usage() -> None:
-    response = LLMResponse.from_stream(ANTHROPIC_EVENTS[:-2])
-    assert (response.status, response.estimated) == ("partial", True)
-    assert response.usage.output_tokens == ESTIMATE
-
-
-@pytest.mark.parametrize("ending", ["break", "exception", "broken connection"])
-def test_litellm_33736_a_stream_that_broke_off_leaves_an_estimate(ending: str) -> None:
-    with (
-        serving(sse(ANTHROPIC_EVENTS[:-3], named=True), broken=True) as url,
-        anthropic_client(url) as client,
-    ):
-        stream = tracking.watch_stream(client.messages.create(stream=True, **ASK_ANTHROPIC))
-
-        def consume() -> None:
-            for number, _ in enumerate(stream):
-                if ending == "break" and number == 3:
-                    break
-                if ending == "exception" and number == 3:
-                    raise RuntimeError("the user left")
-
-        if ending == "break":
-            with stream:
-                consume()
-        else:
-            with pytest.raises(Exception, match=r"user left|peer closed|incomplete"), stream:
-                consume()
-    seen = TEXT if ending == "broken connection" else TEXT[:2]
-    response = stream.response
-    assert (response.status, response.estimated, response.provider) == ("partial", True, "anthropic")
-    assert response.usage.output_tokens == math.ceil(len("".join(seen)) / 4)
-    assert (response.usage.input_tokens, response.usage.cache_read_tokens) == (1310, 1000)
-    assert (response.error_type is None) == (ending == "break")
-
-
-def test_a_stream_without_usage_has_no_input_tokens_rather_than_zero() -> None:
-    response = LLMResponse.from_stream(CHAT_CHUNKS[:-1])
-    assert (response.status, response.estimated) == ("partial", True)
-    assert response.usage == Usage(output_tokens=ESTIMATE)
-    assert response.model == "gpt-4o-2024-08-06"
-
-
-def test_text_of_tool_calls_and_thoughts_counts_in_the_estimate() -> None:
-    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "grade", "arguments": "12345678"}}
-    chunks = [chat_chunk(delta_text) for delta_text in ("1234",)]
-    chunks += [chat_chunk(choices=[{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}])]
-    chunks += [chat_chunk(choices=[{"index": 0, "delta": {"reasoning_content": "1234"}, "finish_reason": None}])]
-    assert LLMResponse.from_stream(chunks).usage == Usage(output_tokens=4)
-
-
-def test_response_may_be_asked_for_at_any_time_and_grows() -> None:
-    stream = tracking.watch_stream(iter(CHAT_CHUNKS))
-    with pytest.raises(ResponseError, match="no chunk"):
-        _ = stream.response
-    next(stream)
-    assert stream.response.usage == Usage(output_tokens=2)
-    for _ in stream:
-        pass
-    assert stream.response.usage == CHAT_USAGE
-
-
-def test_nothing_of_the_text_is_kept_and_chunks_are_not_changed() -> None:
-    secret = "canary-7f3"
-    chunks = [chat_chunk(secret), *CHAT_CHUNKS]
-    before = repr(chunks)
-    stream = tracking.watch_stream(iter(chunks))
-    list(stream)
-    assert repr(chunks) == before
-    assert secret not in repr(vars(stream._reader))
-    assert stream.response.text is None
-
-
-def test_a_chunk_is_taken_only_when_the_caller_asks() -> None:
-    taken: list[int] = []
-
-    def chunks() -> Iterator[dict[str, Any]]:
-        for number, chunk in enumerate(CHAT_CHUNKS):
-            taken.append(number)
-            yield chunk
-
-    stream = tracking.watch_stream(chunks())
-    next(stream)
-    assert taken == [0]
-
-
-@pytest.mark.parametrize("chunk", [5, "text", None, object()])
-def test_unreadable_chunks_pass_through_and_are_named_at_the_end(chunk: object) -> None:
-    stream = tracking.watch_stream(iter([chunk]), provider="openai")
-    assert list(stream) == [chunk]
-    with pytest.raises(ResponseError, match=type(chunk).__name__):
-        _ = stream.response
-
-
-def test_the_stream_of_a_provider_that_no_catalogue_knows_is_read_like_any_other() -> None:
-    stream = tracking.watch_stream(iter(CHAT_CHUNKS), provider="Acme")
-    assert len(list(stream)) == len(CHAT_CHUNKS)
-    assert (stream.response.provider, stream.response.usage, stream.response.status) == ("acme", CHAT_USAGE, "ok")
-
-
-def test_errors_of_an_asynchronous_stream_go_through() -> None:
-    async def chunks() -> AsyncIterator[dict[str, Any]]:
-        yield CHAT_CHUNKS[0]
-        raise ConnectionError("gone")
-
-    async def read() -> LLMResponse:
-        stream = tracking.watch_stream(chunks())
-        with pytest.raises(ConnectionError, match="gone"):
-            async for _ in stream:
-                pass
-        return stream.response
-
-    response = asyncio.run(read())
-    assert (response.status, response.error_type) == ("partial", "ConnectionError")
