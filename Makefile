@@ -11,7 +11,7 @@ GROUPS ?=
 T ?=
 SMOKE := tests/test_house.py tests/test_readme.py::test_files_linked_to_exist tests/tracking/rows tests/tracking/test_tracked_call.py \
 	tests/warehouse/sealing/test_waiting.py tests/warehouse/cli/test_price_commands.py \
-	tests/warehouse/building/test_building_alone.py::test_an_empty_ledger_builds
+	tests/warehouse/building/test_building_alone.py::test_an_empty_ledger_builds_and_every_answer_says_that_it_is_empty
 ARGS ?= build
 MINUTES ?= 30
 

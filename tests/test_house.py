@@ -43,6 +43,15 @@ def test_every_module_says_what_it_is_for() -> None:
     assert [path.relative_to(ROOT).as_posix() for path in silent] == []
 
 
+def test_what_make_smoke_selects_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
+    selected = re.findall(r"^SMOKE := (.*)$", makefile, flags=re.MULTILINE)[0].split()
+    assert len(selected) > 5
+    for path, _, test in (name.partition("::") for name in selected):
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
 def test_every_room_is_on_the_plan() -> None:
     plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rooms = {path.parent.relative_to(ROOT).as_posix() for path in modules(*HOUSE)} - {*HOUSE}
