@@ -18,7 +18,7 @@
 {# The same margin, wider the further ahead it looks, and drawn towards what forecasts of as many days missed of late, in USD
    and in margins. What was seen has little weight: so it held best, measured on series of others (docs/budgets.md). #}
 {% macro seen_margin(modelled, seen) -%}
-    {%- set wider = modelled ~ '.margin_usd * (1 + 0.6 * least(' ~ modelled ~ '.days_ahead, 28) / 28)' -%}
+    {%- set wider = modelled ~ '.margin_usd * (1 + 0.5 * least(' ~ modelled ~ '.days_ahead, 28) / 28)' -%}
     case
         when {{ modelled }}.margin_usd > 0 and {{ seen }}.missed_by_usd > 0 and {{ seen }}.missed_by_margins > 0
             then exp(
