@@ -1,17 +1,11 @@
-"""The sealer: what was recorded is visible once and exactly, whatever happened to journals and sealers."""
+"""The sealer: what was recorded is visible once and exactly, whatever happened to writers and sealers."""
 
-import base64
-import json
-import stat
 import subprocess
 import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import duckdb
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,39 +21,16 @@ from ledgers import (
     visible,
     write_journal,
 )
+from sealed import live_segments, quarantined, three_lines
 
 import warehouse.ledger.segments
 import warehouse.sealing.seal
 from tracking import CostTracker, LedgerError, LLMUsageRecord
 from tracking.home import Home
-from tracking.journal.writer import decode_line, encode_line, record_line
+from tracking.journal.writer import encode_line, record_line
 from tracking.usage import MAX_COUNT
 from warehouse.ledger.manifest import Manifest
-from warehouse.ledger.schema import PROMPT_SCHEMA, USAGE_SCHEMA, duckdb_type
 from warehouse.sealing.seal import seal
-
-PORTABLE = {"VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "DATE", "DECIMAL(18,12)", "TIMESTAMP WITH TIME ZONE"}
-
-
-def quarantined(home: Path) -> list[dict[str, Any]]:
-    return [
-        json.loads(line) for file in sorted((home / "quarantine").iterdir()) for line in file.read_text().splitlines()
-    ]
-
-
-def live_segments(home: Path) -> list[Any]:
-    with Manifest(Home(home)) as manifest:
-        return manifest.segments()
-
-
-def three_lines(home: Path) -> tuple[list[LLMUsageRecord], list[bytes]]:
-    """Three records and their lines, as an abandoned journal would hold them; no journal is left."""
-    with CostTracker(home) as tracker:
-        records = [record(tracker, body(100 * number), prompt=f"prompt {number}") for number in (1, 2, 3)]
-    (journal,) = journals(home)
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.unlink()
-    return records, lines
 
 
 def test_everything_recorded_is_visible_once_and_every_column_is_as_it_was(home: Path) -> None:
@@ -202,27 +173,6 @@ def test_a_crash_before_the_commit_then_more_records_doubles_nothing(
     assert_holds_exactly(home, records)
 
 
-def test_the_names_of_new_day_folders_are_synced_before_the_commit(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A power loss may forget a folder whose parent was not synced; its segments would be live and gone."""
-    order: list[str] = []
-    really, commit = warehouse.ledger.segments.sync_directory, Manifest.commit_seal
-
-    def sync(directory: Path) -> None:
-        order.append(directory.name)
-        really(directory)
-
-    def note_commit(*arguments: Any) -> None:
-        order.append("commit")
-        commit(*arguments)
-
-    monkeypatch.setattr(warehouse.ledger.segments, "sync_directory", sync)
-    monkeypatch.setattr(Manifest, "commit_seal", note_commit)
-    with CostTracker(home) as tracker:
-        record(tracker)
-    seal(Home(home))
-    assert {"usage", "prompts"} <= set(order[: order.index("commit")])
-
-
 def test_small_chunks_make_the_same_ledger(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with CostTracker(home, on_unknown_model="record") as tracker:
         records = record_month(tracker)
@@ -244,179 +194,6 @@ def test_progress_adds_up_to_the_bytes_sealed(home: Path, monkeypatch: pytest.Mo
     seal(Home(home), told.append)
     assert sum(told) == size
     assert len(told) > 1
-
-
-def test_a_torn_last_line_of_a_gone_writer_is_kept_with_place_and_reason(home: Path) -> None:
-    records, lines = three_lines(home)
-    journal = write_journal(home, lines[0], lines[1][:-20])
-    report = seal(Home(home))
-    assert report.quarantined == 1
-    assert_holds_exactly(home, records[:1])
-    (entry,) = quarantined(home)
-    assert (entry["journal"], entry["offset"]) == (journal.name, len(lines[0]))
-    assert entry["reason"] == "torn last line of a writer that is gone"
-    assert base64.b64decode(entry["line_base64"]) == lines[1][:-20]
-    with Manifest(Home(home)) as manifest:
-        (noted,) = manifest.quarantined()
-    assert (noted.journal, noted.start, noted.length) == (journal.name, len(lines[0]), len(lines[1]) - 20)
-    assert not journal.exists()
-
-
-@given(data=st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_flipped_byte_costs_its_line_and_no_neighbour(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """fluent-bit#10952: one bad checksum discarded the acknowledged rows around it. Here any byte may be hit, the
-    newline between two lines and bytes that turn into one too, and every byte of the bad line is kept."""
-    home = tmp_path_factory.mktemp("home")
-    records, lines = three_lines(home)
-    middle = bytearray(lines[1])
-    place = data.draw(st.integers(0, len(middle) - 1))
-    middle[place] ^= data.draw(st.integers(1, 255))
-    if decode_line(bytes(middle).removesuffix(b"\n")) is not None:
-        return  # the checksum's own digits, in the other case
-    write_journal(home, lines[0], bytes(middle), lines[2])
-    report = seal(Home(home))
-    assert_holds_exactly(home, [records[0], records[2]])
-    entries = quarantined(home)
-    assert b"".join(base64.b64decode(entry["line_base64"]) for entry in entries) == bytes(middle)
-    assert report.quarantined == len(entries)
-    assert {entry["reason"] for entry in entries} == {"checksum does not match"}
-    assert entries[0]["offset"] == len(lines[0])
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"{}",
-        b"[]",
-        b"null",
-        b"",
-        b"\xff\xfe",
-        b'{"hello": "world"}',
-        b"{} {}",
-        b'{"prompt": {"a": 1}}',
-        b"[" * 100_000,
-    ],
-)
-def test_a_line_with_a_right_checksum_that_is_no_record_is_quarantined(home: Path, content: bytes) -> None:
-    records, lines = three_lines(home)
-    write_journal(home, lines[0], encode_line(content), lines[1])
-    assert seal(Home(home)).quarantined == 1
-    assert_holds_exactly(home, records[:2])
-    (entry,) = quarantined(home)
-    assert (entry["reason"], entry["offset"]) == ("not a record", len(lines[0]))
-    assert base64.b64decode(entry["line_base64"]) == encode_line(content)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"occurred_at": "yesterday"},
-        {"occurred_at": None},
-        {"user_id": None},
-        {"cost_usd": "much"},
-        {"input_tokens": 1.5},
-        {"input_tokens": "12"},
-        {"input_tokens": 2**64},
-        {"prompt": {"role": "user"}},
-        {"occurred_at": "9999-12-31T23:59:59-14:00"},
-        {"recorded_at": "0001-01-01T00:00:00+14:00"},
-    ],
-)
-def test_a_field_of_the_wrong_kind_costs_only_its_own_line(home: Path, change: dict[str, Any]) -> None:
-    records, lines = three_lines(home)
-    fields = json.loads(lines[1].partition(b" ")[2]) | change
-    write_journal(home, lines[0], encode_line(json.dumps(fields).encode()), lines[2])
-    seal(Home(home))
-    kept = [row["record_id"] for row in visible(home)]
-    wanted = {records[0].record_id, records[2].record_id}
-    assert wanted <= set(kept)
-    # A prompt of another kind may be read as text; anything else is no record.
-    if "prompt" not in change:
-        assert set(kept) == wanted
-        assert [entry["reason"] for entry in quarantined(home)] == ["not a record"]
-
-
-def test_a_record_beside_a_broken_one_keeps_its_own_prompt_and_columns(home: Path) -> None:
-    records, lines = three_lines(home)
-    write_journal(home, lines[0], encode_line(b"[]"), lines[2])
-    seal(Home(home))
-    prompts = pl.read_parquet(sorted((home / "prompts").rglob("*.parquet")), hive_partitioning=False)
-    assert dict(prompts.select("record_id", "prompt").rows()) == {
-        records[0].record_id: "prompt 1",
-        records[2].record_id: "prompt 3",
-    }
-
-
-def test_a_line_whose_newline_is_gone_is_whole_all_the_same(home: Path) -> None:
-    """Beside a line that is no record, too, where each line is looked at one by one."""
-    records, lines = three_lines(home)
-    write_journal(home, lines[0].removesuffix(b"\n"), lines[1], encode_line(b"{}"), lines[2])
-    assert seal(Home(home)).quarantined == 1
-    assert_holds_exactly(home, records)
-
-
-def test_files_and_folders_are_the_owners_alone(home: Path) -> None:
-    _, lines = three_lines(home)
-    write_journal(home, lines[0], lines[1][:10])
-    seal(Home(home))
-    for path in home.rglob("*"):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode & 0o077 == 0, f"{path} has mode {mode:o}"
-    assert not list(home.rglob("*.tmp"))
-
-
-def test_prompts_rest_apart_from_usage(home: Path) -> None:
-    canary = "canary-5f1d"
-    with CostTracker(home) as tracker:
-        stored = record(tracker, prompt=f"Grade this: {canary}")
-    with CostTracker(home, prompt_policy="hash") as tracker:
-        hashed = record(tracker, body(5), prompt=f"Secret: {canary}")
-    seal(Home(home))
-    for file in (home / "usage").rglob("*.parquet"):
-        assert pl.read_parquet_schema(file).keys() == USAGE_SCHEMA.keys()
-        assert canary.encode() not in file.read_bytes()
-    prompts = pl.read_parquet(sorted((home / "prompts").rglob("*.parquet")), hive_partitioning=False)
-    assert prompts.schema == PROMPT_SCHEMA
-    assert prompts["record_id"].to_list() == [stored.record_id]
-    assert prompts["prompt"].to_list() == [f"Grade this: {canary}"]
-    assert hashed.prompt_hmac
-    assert sum(segment.prompts for segment in live_segments(home)) == 1
-
-
-def test_segment_columns_are_the_records_in_portable_types(home: Path) -> None:
-    with CostTracker(home) as tracker:
-        record(tracker)
-    seal(Home(home))
-    (file,) = (home / "usage").rglob("*.parquet")
-    described = duckdb.connect().execute(f"describe select * from read_parquet('{file}', hive_partitioning=false)")
-    types = {row[0]: row[1] for row in described.fetchall()}
-    assert set(types.values()) <= PORTABLE
-    expected = {
-        name: duckdb_type(kind).replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE")
-        for name, kind in USAGE_SCHEMA.items()
-    }
-    assert types == expected
-    assert list(types) == [*LLMUsageRecord.model_fields, "usage_date"]
-
-
-def test_a_segment_from_before_a_column_reads_as_null_there(home: Path) -> None:
-    with CostTracker(home) as tracker:
-        old = record(tracker, body(10, id="stream-1"), latency_ms=5, attempt=1)
-    seal(Home(home))
-    (file,) = (home / "usage").rglob("*.parquet")
-    pl.read_parquet(file, hive_partitioning=False).drop("attempt").write_parquet(file)
-    with CostTracker(home) as tracker:
-        new = record(tracker, body(99), attempt=2)
-        grown = record(tracker, body(20, id="stream-1"), latency_ms=5, attempt=1)
-    seal(Home(home))
-    rows = {row["record_id"]: row for row in visible(home)}
-    assert rows[old.record_id]["attempt"] is None
-    assert rows[old.record_id]["latency_ms"] == 5
-    assert rows[new.record_id]["attempt"] == 2
-    assert rows[grown.record_id]["corrects_record_id"] == old.record_id
 
 
 def test_a_home_may_be_called_anything(tmp_path: Path) -> None:
@@ -461,16 +238,3 @@ def test_a_home_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="Not a directory"):
         seal(Home(tmp_path / "file"))
-
-
-def test_a_damaged_segment_is_named_not_ignored(home: Path) -> None:
-    with CostTracker(home) as tracker:
-        record(tracker, body(id="one"))
-    seal(Home(home))
-    (file,) = (home / "usage").rglob("*.parquet")
-    file.write_bytes(b"not parquet at all")
-    with CostTracker(home) as tracker:
-        record(tracker, body(5, id="one"))
-    with pytest.raises(LedgerError, match="segment cannot be read"):
-        seal(Home(home))
-    assert len(journals(home)) == 1
