@@ -51,18 +51,18 @@ def _hidden(field: object, value: object) -> str:
     return ""
 
 
-def problems(error: ValidationError, shown: Callable[[object, object], str] = _hidden) -> list[str]:
+def problems(error: ValidationError, show: Callable[[object, object], str] = _hidden) -> list[str]:
     """What is wrong with what a user wrote, a line a field: which, and why.
 
-    `shown` gives what may be said of a field's value, such as " is 3"; without it no value is repeated. A key with a
+    `show` gives what may be said of a field's value, such as " is 3"; without it no value is repeated. A key with a
     slash may be a URL, and is not repeated either.
     """
-    return [_problem(cast("Mapping[str, Any]", each), shown) for each in error.errors(include_url=False)]
+    return [_problem(cast("Mapping[str, Any]", each), show) for each in error.errors(include_url=False)]
 
 
-def first_problem(error: ValidationError, shown: Callable[[object, object], str] = _hidden) -> str:
+def first_problem(error: ValidationError, show: Callable[[object, object], str] = _hidden) -> str:
     """The first of `problems`."""
-    return problems(error, shown)[0]
+    return problems(error, show)[0]
 
 
 def _problem(details: Mapping[str, Any], show: Callable[[object, object], str]) -> str:

@@ -37,13 +37,13 @@ def code_hash(module: str, root: Path = ROOT) -> str:
 
 def code_behind(module: str, root: Path = ROOT) -> set[str]:
     """The modules of ours that a module imports, they import and so on, and itself."""
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting = {module}
     while waiting:
         name = waiting.pop()
-        found.add(name)
-        waiting |= set(_imported(code_file(name, root), root)) - found
-    return found
+        modules.add(name)
+        waiting |= set(_imported(code_file(name, root), root)) - modules
+    return modules
 
 
 def _imported(file: Path, root: Path) -> Iterator[str]:

@@ -53,25 +53,25 @@ def check_ledger(home: Home, asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult
         description=listed([f"{count:,} lines: {reason}" for reason, count in reasons.most_common()]) or None,
         metadata={"lines": reasons.total()},
     )
-    broken = missing_or_cut_files(home)
+    broken_files = missing_or_cut_files(home)
     yield dg.AssetCheckResult(
         check_name=WHOLE,
         asset_key=asset,
-        passed=not broken,
-        description=listed(broken) or None,
-        metadata={"files": files, "broken_files": len(broken)},
+        passed=not broken_files,
+        description=listed(broken_files) or None,
+        metadata={"files": files, "broken_files": len(broken_files)},
     )
 
 
 def _everything_recorded_is_sealed(home: Home, asset: dg.AssetKey) -> dg.AssetCheckResult:
     waiting = waiting_journals(home)
     now = datetime.now(UTC)
-    left = [journal.path.name for journal in waiting if journal.was_passed_over(now)]
+    orphans = [journal.path.name for journal in waiting if journal.was_passed_over(now)]
     return dg.AssetCheckResult(
         check_name="everything_recorded_is_sealed",
         asset_key=asset,
-        passed=not left,
-        description=f"no sealing took all of {listed(left)}" if left else None,
+        passed=not orphans,
+        description=f"no sealing took all of {listed(orphans)}" if orphans else None,
         metadata={
             "waiting_journals": len(waiting),
             "waiting_bytes": sum(journal.waiting_bytes for journal in waiting),

@@ -58,9 +58,9 @@ class LedgerTranslator(DagsterDbtTranslator):
         self, manifest: Mapping[str, Any], *, only: Collection[str] | None = None, without: Collection[str] = ()
     ) -> list[dg.AssetSpec]:
         """The sources of schema `ledger` as assets that we make ourselves, under the keys that models depend on."""
-        chosen = [
+        unique_ids = [
             unique_id
             for unique_id, source in manifest["sources"].items()
             if (only is None or source["name"] in only) and source["name"] not in without
         ]
-        return [self.get_asset_spec(manifest, unique_id, None).replace_attributes(deps=[]) for unique_id in chosen]
+        return [self.get_asset_spec(manifest, unique_id, None).replace_attributes(deps=[]) for unique_id in unique_ids]

@@ -70,7 +70,7 @@ def deliver(home: Home, breaches: Sequence[Breach], *, backoff: Backoff | None =
     report = DeliveryReport()
     try:
         with alerting(home):
-            sent = _Sent.load(home)
+            sent = _DeliveryLog.load(home)
             for name, recipient, notifier in recipients:
                 concerning = [breach for breach in breaches if _concerns(recipient, breach)]
                 _tell(name, notifier, concerning, sent, report, backoff or Backoff())
@@ -81,7 +81,12 @@ def deliver(home: Home, breaches: Sequence[Breach], *, backoff: Backoff | None =
 
 
 def _tell(
-    name: str, notifier: Notifier, breaches: Sequence[Breach], log: "_Sent", report: DeliveryReport, backoff: Backoff
+    name: str,
+    notifier: Notifier,
+    breaches: Sequence[Breach],
+    log: "_DeliveryLog",
+    report: DeliveryReport,
+    backoff: Backoff,
 ) -> None:
     unreachable: str | None = None
     for breach in breaches:
@@ -109,12 +114,12 @@ def undelivered(home: Home) -> list[Delivery]:
         LedgerError: as `send_alerts`.
     """
     breaches = find_breaches(home)
-    sent = _Sent.load(home)
+    log = _DeliveryLog.load(home)
     return [
         Delivery(name, breach)
         for name, recipient in _recipients(home)
         for breach in breaches
-        if _concerns(recipient, breach) and not sent.has(name, breach)
+        if _concerns(recipient, breach) and not log.has(name, breach)
     ]
 
 
@@ -150,7 +155,7 @@ def _concerns(recipient: Recipient, breach: Breach) -> bool:
     return recipient.minimum is Severity.WARN or breach.severity is Severity.ERROR
 
 
-class _Sent:
+class _DeliveryLog:
     """Which breach was told to whom, and when it was last seen."""
 
     def __init__(self, path: Path, seen: dict[str, str]) -> None:
@@ -159,7 +164,7 @@ class _Sent:
         self._now = datetime.now(UTC)
 
     @classmethod
-    def load(cls, home: Home) -> "_Sent":
+    def load(cls, home: Home) -> "_DeliveryLog":
         path = home.alerts_sent
         try:
             return cls(path, SENT.validate_json(path.read_bytes())["sent"])

@@ -149,12 +149,12 @@ def run_command(
     )
 
 
-def stopped(home: Home, completed: "subprocess.CompletedProcess[str]") -> CostTrackingError:
+def stopped(home: Home, process: "subprocess.CompletedProcess[str]") -> CostTrackingError:
     """The error for a command that did not come to its end: what the disk refused, else what dbt said last."""
-    if (refused := disk_line(completed.stdout)) is not None:
+    if (refused := disk_line(process.stdout)) is not None:
         return _refused_by_disk(home, refused)
-    last_lines = "; ".join(line.strip() for line in completed.stdout.strip().splitlines()[-3:])
-    return BuildError(f"dbt stopped with exit code {completed.returncode}: {last_lines}")
+    last_lines = "; ".join(line.strip() for line in process.stdout.strip().splitlines()[-3:])
+    return BuildError(f"dbt stopped with exit code {process.returncode}: {last_lines}")
 
 
 def _refused_by_disk(home: Home, refused: str) -> LedgerError:

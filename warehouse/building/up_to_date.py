@@ -46,23 +46,23 @@ def is_published(home: Home, inputs: str, today: date) -> bool:
     """Whether the published file is there, and the one that was made from these inputs, as it would be `today`."""
     with connect(home.build_database, read_only=True) as connection:
         try:
-            noted = connection.execute(f"select inputs, file, today from {NOTE}").fetchone()
+            note = connection.execute(f"select inputs, file, today from {NOTE}").fetchone()
         except (duckdb.CatalogException, duckdb.BinderException):
             return False
         return (
-            noted is not None
-            and noted[:2] == (inputs, identity_of(home.warehouse_database))
-            and not _has_rows_between(connection, noted[2], today)
+            note is not None
+            and note[:2] == (inputs, identity_of(home.warehouse_database))
+            and not _has_rows_between(connection, note[2], today)
         )
 
 
-def _has_rows_between(connection: duckdb.DuckDBPyConnection, noted: date, today: date) -> bool:
+def _has_rows_between(connection: duckdb.DuckDBPyConnection, noted_day: date, today: date) -> bool:
     """Whether any row was dated later than today when the reports were made and is not now, or the reverse."""
     if connection.execute("select 1 from duckdb_tables() where table_name = 'int_cost_daily'").fetchone() is None:
         return False
     found = connection.execute(
         "select 1 from main.int_cost_daily where reporting_date > $1 and reporting_date <= $2 limit 1",
-        [min(noted, today), max(noted, today)],
+        [min(noted_day, today), max(noted_day, today)],
     )
     return found.fetchone() is not None
 

@@ -144,11 +144,11 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     unpriced = [f"{row['budget_name']} {row['unpriced_requests']:,}" for row in rows if row["unpriced_requests"]]
     if unpriced:
         notes.append(f"Spent holds no cost of calls without a price: {', '.join(unpriced)}.")
-    tested = [
+    errors = [
         f"{row['budget_name']} {row['forecast_error']:.0%} (interval held {row['forecast_coverage']:.0%})"
         for row in rows
         if row["forecast_error"] is not None and row["forecast_coverage"] is not None and row["days_left"]
     ]
-    if tested:
-        notes.append(f"Forecasts of closed periods were off by: {', '.join(tested)}.")
+    if errors:
+        notes.append(f"Forecasts of closed periods were off by: {', '.join(errors)}.")
     return notes

@@ -112,12 +112,12 @@ def _bytes_to_copy(home: Home) -> int:
     return _bytes_of_segments(home) + sum(file.stat().st_size for file in home.journals())
 
 
-def _say_copy(done: str, report: CopyReport, target: Path, *, as_json: bool) -> None:
+def _say_copy(verb: str, report: CopyReport, target: Path, *, as_json: bool) -> None:
     if as_json:
         say_json(asdict(report))
         return
     say(
-        f"{done} {report.segments:,} segments with {report.rows:,} rows and {report.cost_usd:,f} USD: "
+        f"{verb} {report.segments:,} segments with {report.rows:,} rows and {report.cost_usd:,f} USD: "
         f"{report.files:,} files, {report.bytes:,} bytes in {target}"
     )
 
@@ -128,13 +128,13 @@ def _say_repair(report: RepairReport, *, dry_run: bool) -> None:
     say_table(["manifest", *columns], [*rows, ("after", *astuple(report.after))])
     for finding in report.lost:
         say(f"{finding.place}: {finding.problem}")
-    noted = [
+    counts = [
         (report.replaced, "files that others replaced"),
         (report.unfinished, "files of a seal that did not finish, whose rows are still in journals"),
         (report.leftovers, "files whose rows are in others too"),
         (report.quarantined, "quarantined lines"),
     ]
-    for count, what in noted:
+    for count, what in counts:
         if count:
             say(f"{count:,} {what}")
     if dry_run:

@@ -153,13 +153,13 @@ def build_(
 
 
 def describe_seal(report: SealReport) -> str:
-    noted = [
+    counts = [
         (report.duplicates, "known already"),
         (report.superseded, "superseded by a more complete row"),
         (report.conflicts, "under a reused response id"),
         (report.quarantined, "lines quarantined"),
     ]
-    extras = "".join(f", {count:,} {what}" for count, what in noted if count)
+    extras = "".join(f", {count:,} {what}" for count, what in counts if count)
     return f"Sealed {report.rows:,} new rows in {report.segments:,} segments{extras}"
 
 

@@ -109,12 +109,14 @@ def top(
 
 def _without_missing_names(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
     """Nobody wants to see a column of dashes where the home names no users."""
-    shown = [
+    positions = [
         position
         for position, column in enumerate(columns)
         if not column.endswith("_name") or any(row[position] is not None for row in rows)
     ]
-    return [columns[position] for position in shown], [tuple(row[position] for position in shown) for row in rows]
+    return [columns[position] for position in positions], [
+        tuple(row[position] for position in positions) for row in rows
+    ]
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:

@@ -61,13 +61,16 @@ def _counted(count: int | None) -> int:
 
 def _anthropic_messages(model: Model, answer: Answer) -> dict[str, Any]:
     usage = answer.usage
-    read, written = _counted(usage.cache_read_tokens), _counted(usage.cache_write_tokens)
-    written_1h = _counted(usage.cache_write_1h_tokens)
+    cache_reads, cache_writes = _counted(usage.cache_read_tokens), _counted(usage.cache_write_tokens)
+    cache_writes_1h = _counted(usage.cache_write_1h_tokens)
     counts: dict[str, Any] = {
-        "input_tokens": _counted(usage.input_tokens) - read - written,
-        "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": read,
-        "cache_creation": {"ephemeral_5m_input_tokens": written - written_1h, "ephemeral_1h_input_tokens": written_1h},
+        "input_tokens": _counted(usage.input_tokens) - cache_reads - cache_writes,
+        "cache_creation_input_tokens": cache_writes,
+        "cache_read_input_tokens": cache_reads,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": cache_writes - cache_writes_1h,
+            "ephemeral_1h_input_tokens": cache_writes_1h,
+        },
         "output_tokens": usage.output_tokens,
         "service_tier": "standard",
         "inference_geo": "global",
@@ -178,16 +181,16 @@ def _mistral_chat(model: Model, answer: Answer) -> dict[str, Any]:
 
 def _bedrock_converse(model: Model, answer: Answer) -> dict[str, Any]:
     usage = answer.usage
-    read, written = _counted(usage.cache_read_tokens), _counted(usage.cache_write_tokens)
+    cache_reads, cache_writes = _counted(usage.cache_read_tokens), _counted(usage.cache_write_tokens)
     counts: dict[str, Any] = {
-        "inputTokens": _counted(usage.input_tokens) - read - written,
+        "inputTokens": _counted(usage.input_tokens) - cache_reads - cache_writes,
         "outputTokens": usage.output_tokens,
         "totalTokens": usage.token_count,
-        "cacheReadInputTokens": read,
-        "cacheWriteInputTokens": written,
+        "cacheReadInputTokens": cache_reads,
+        "cacheWriteInputTokens": cache_writes,
     }
-    if written:
-        counts["cacheDetails"] = [{"inputTokens": written, "ttl": "5m"}]
+    if cache_writes:
+        counts["cacheDetails"] = [{"inputTokens": cache_writes, "ttl": "5m"}]
     return {
         "ResponseMetadata": {"RequestId": answer.id, "HTTPStatusCode": 200},
         "output": {"message": {"role": "assistant", "content": [{"text": answer.text}]}},

@@ -265,12 +265,12 @@ class _Reader:
 
 
 def _period(connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None, today: date) -> Period:
-    recorded = _recorded(connection, EARLIEST, today) or _recorded(connection, date.min, date.max)
-    if recorded is None:
-        recorded = Period(last or first or today, first or last or today)
-    if first is not None and first > recorded.last:
-        recorded = _recorded(connection, first, date.max) or Period(first, first)
-    period = Period(first or recorded.first, last or recorded.last)
+    ledger_period = _recorded(connection, EARLIEST, today) or _recorded(connection, date.min, date.max)
+    if ledger_period is None:
+        ledger_period = Period(last or first or today, first or last or today)
+    if first is not None and first > ledger_period.last:
+        ledger_period = _recorded(connection, first, date.max) or Period(first, first)
+    period = Period(first or ledger_period.first, last or ledger_period.last)
     if period.last < period.first:
         raise ArgumentError("--to", f"({period.last}) is before --from ({period.first})")
     return period

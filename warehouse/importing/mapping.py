@@ -21,12 +21,12 @@ PREFIXES = ("tags.", "units.")
 """`tags.<name>` is a tag; `units.<name>` counts another unit of the catalogue, such as `units.web_searches`."""
 
 
-def _known(said: dict[str, Any]) -> dict[str, Any]:
-    for name in said:
+def _known(targets: dict[str, Any]) -> dict[str, Any]:
+    for name in targets:
         if name not in SAID and not (name.startswith(PREFIXES) and name.partition(".")[2]):
             known = ", ".join(sorted(SAID))
             raise ValueError(f"{name!r} is nothing that is said of a call; known: {known}, tags.…, units.…")
-    return said
+    return targets
 
 
 def _zone(name: str) -> str:

@@ -66,18 +66,18 @@ class RefusedLines(Quarantine):
     def refuse(
         self,
         place: Mapping[str, Any],
-        said: Mapping[str, Any],
+        line_fields: Mapping[str, Any],
         error: Exception,
         defaults: Defaults,
         modified: datetime,
     ) -> str:
         """Keep what may be kept of a line; returns why it was refused, in words that hold nothing of it either."""
-        entry: dict[str, Any] = {"error": type(error).__name__, "reason": reason_part(error, said)}
-        entry |= _attribution(said, defaults, modified)
+        entry: dict[str, Any] = {"error": type(error).__name__, "reason": reason_part(error, line_fields)}
+        entry |= _attribution(line_fields, defaults, modified)
         answer, response, usd = self._refused or (None, None, None)
         part, self._refused = answer_part(answer), None
         if part is None:
-            candidate, part = _answer(said, entry)
+            candidate, part = _answer(line_fields, entry)
             response = read_response(candidate, entry.get("provider"), entry.get("model"))
             usd = self._estimated(response, entry)
         identity = hashlib.sha256(json.dumps([self.file.name, place["line"], place["sha256"]]).encode()).hexdigest()[
@@ -116,38 +116,40 @@ class RefusedLines(Quarantine):
             self.file.unlink(missing_ok=True)
 
 
-def _given(said: Mapping[str, Any], defaults: Defaults) -> dict[str, object]:
-    given = {name: said.get(name) or getattr(defaults, name) for name in ("user", "trackable", "request_type")}
+def _given(line_fields: Mapping[str, Any], defaults: Defaults) -> dict[str, object]:
+    arguments = {
+        name: line_fields.get(name) or getattr(defaults, name) for name in ("user", "trackable", "request_type")
+    }
     try:
-        given["trackable"] = trackable_of(given["trackable"])
+        arguments["trackable"] = trackable_of(arguments["trackable"])
     except ArgumentError:
-        given["trackable"] = None
-    return given
+        arguments["trackable"] = None
+    return arguments
 
 
-def _attribution(said: Mapping[str, Any], defaults: Defaults, modified: datetime) -> dict[str, Any]:
-    options: dict[str, Any] = {name: said.get(name) for name in OPTIONS}
+def _attribution(line_fields: Mapping[str, Any], defaults: Defaults, modified: datetime) -> dict[str, Any]:
+    options: dict[str, Any] = {name: line_fields.get(name) for name in OPTIONS}
     with suppress(ArgumentError):
-        options["trackable_parent"] = trackable_of(said.get("trackable_parent"))
-    options |= {name: said.get(name) or getattr(defaults, name) for name in ("provider", "model")}
+        options["trackable_parent"] = trackable_of(line_fields.get("trackable_parent"))
+    options |= {name: line_fields.get(name) or getattr(defaults, name) for name in ("provider", "model")}
     occurred_at: datetime | None = None
     with suppress(ArgumentError):
-        occurred_at = instant_of(said["occurred_at"]) if "occurred_at" in said else None
+        occurred_at = instant_of(line_fields["occurred_at"]) if "occurred_at" in line_fields else None
     options["occurred_at"] = occurred_at or modified
-    return attribution_part(_given(said, defaults), cast(CallOptions, options))
+    return attribution_part(_given(line_fields, defaults), cast(CallOptions, options))
 
 
-def _answer(said: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[object, dict[str, Any] | None]:
+def _answer(line_fields: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[object, dict[str, Any] | None]:
     """The answer, under whatever name it stands, and what of it may be kept; the line may be the answer itself."""
-    elsewhere = [value for name, value in said.items() if name == "response" or name not in FIELDS]
+    elsewhere = [value for name, value in line_fields.items() if name == "response" or name not in FIELDS]
     listed = [item for value in elsewhere if isinstance(value, list) for item in cast("list[object]", value)]
-    candidates: tuple[object, ...] = (*elsewhere, *listed, dict(said))
+    candidates: tuple[object, ...] = (*elsewhere, *listed, dict(line_fields))
     parts: list[tuple[object, dict[str, Any]]] = [
         (candidate, part)
         for candidate in candidates
         if isinstance(candidate, dict | LLMResponse)
         and (part := answer_part(cast(object, candidate), entry.get("provider"), entry.get("model")))
-        and (candidate is said.get("response") or not part.keys().isdisjoint(USAGE))
+        and (candidate is line_fields.get("response") or not part.keys().isdisjoint(USAGE))
     ]
     used = [each for each in parts if not each[1].keys().isdisjoint(USAGE)]
     return next(iter([*used, *parts]), (None, None))

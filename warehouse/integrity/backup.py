@@ -64,13 +64,13 @@ def restore(source: Path, home: Home, progress: Callable[[int], None] | None = N
         LedgerError: there is no backup, the home is not empty or cannot be written, or a file of the backup is damaged;
             then nothing is left there.
     """
-    kept = Home(source)
-    kept.settings()
-    if not kept.manifest.exists():
+    backup = Home(source)
+    backup.settings()
+    if not backup.manifest.exists():
         raise LedgerError(f"{source} is no backup: manifest.sqlite is missing")
-    _refuse_unless_empty(kept, home.root)
+    _refuse_unless_empty(backup, home.root)
     try:
-        return _copy(kept, home.root, progress or (lambda _: None))
+        return _copy(backup, home.root, progress or (lambda _: None))
     except OSError as error:
         raise _failed("restoring to", home.root, error) from error
 

@@ -148,13 +148,13 @@ def _verify_reports(home: Home, findings: Findings) -> Books:
     if not home.warehouse_database.exists():
         return books
     try:
-        with open_warehouse(home) as published:
+        with open_warehouse(home) as warehouse:
             # A file of earlier models has no such reports.
             with suppress(duckdb.CatalogException, duckdb.BinderException):
-                books = books_of(published)
-            for proof in prove(published):
+                books = books_of(warehouse)
+            for proof in prove(warehouse):
                 findings.differs(home.warehouse_database, f"sum of {proof.cut}", proof.ledger, proof.sums)
-            days = dict(_days(published))
+            days = dict(_days(warehouse))
         with connect() as connection:
             create_sources(connection, home)
             now = dict(_days(connection))

@@ -137,13 +137,13 @@ def verify_modes(home: Home, findings: Findings) -> None:
 def note_leftovers(home: Home, manifest: Manifest, findings: Findings) -> None:
     """Find files of segments that nobody speaks of; call it while holding the sealing lock. A crash loses no row."""
     live = {segment.file: segment for segment in manifest.segments()}
-    known = {*live, *(files.file for files in manifest.retired())}
+    manifest_files = {*live, *(files.file for files in manifest.retired())}
     for folder in (home.usage, home.prompts):
         for path in sorted(folder.glob("*/*")):
             file = path.relative_to(folder).as_posix()
-            if file in known and (file not in live or folder == home.usage or live[file].prompts):
+            if file in manifest_files and (file not in live or folder == home.usage or live[file].prompts):
                 continue
-            if path.name.startswith(".") or file in live or stands_elsewhere(home, manifest, file, known):
+            if path.name.startswith(".") or file in live or stands_elsewhere(home, manifest, file, manifest_files):
                 findings.note(path, "was left by a crash; nothing needs it, the next build deletes it")
             else:
                 findings.problem(path, "is in no list of the manifest")

@@ -141,12 +141,12 @@ class SegmentVerifier:
 
     def verify_together(self) -> None:
         """Each record counts once, and each correction has the row it corrects."""
-        known = np.sort(np.concatenate([np.zeros(0, np.uint64), *self._records.values()]))
-        doubled = known[1:][known[1:] == known[:-1]]
+        hashes = np.sort(np.concatenate([np.zeros(0, np.uint64), *self._records.values()]))
+        doubled = hashes[1:][hashes[1:] == hashes[:-1]]
         if doubled.size:
             self._name_doubled(doubled)
         for file, bases in self._bases.items():
-            missing = bases.filter(pl.Series(~np.isin(hashed(bases), known))).unique()
+            missing = bases.filter(pl.Series(~np.isin(hashed(bases), hashes))).unique()
             if self._replaced and missing.len():
                 missing = missing.filter(~missing.is_in(self._live_now(missing)))
             for record_id in missing:

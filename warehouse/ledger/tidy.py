@@ -48,13 +48,15 @@ def tidy(home: Home, grace: timedelta = GRACE) -> int:
                 named = published | segments_named_in(home.build_database)
                 manifest.note_unpublished(files for files in manifest.retired() if files.file not in named)
             latest = datetime.now(UTC) - grace
-            due = [files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest]
-            delete_retired(home, manifest, due)
+            deletable = [
+                files for files in manifest.retired() if files.unpublished_at and files.unpublished_at <= latest
+            ]
+            delete_retired(home, manifest, deletable)
             _drop_rowless(home, manifest)
         _remove_temporaries(home)
     except (OSError, duckdb.Error) as error:
         raise LedgerError(f"tidying up {home.root} failed: {error}") from error
-    return len(due)
+    return len(deletable)
 
 
 def delete_retired(home: Home, manifest: Manifest, retired: Iterable[Retired]) -> None:

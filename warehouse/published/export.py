@@ -67,13 +67,13 @@ def export(
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, kind: ExportFormat, most: int | None) -> int:
     # On a line of its own: the query may end in a comment.
-    selected = f"({query}\n)"
-    columns = [(name, type_name) for name, type_name, *_ in connection.execute(f"describe from {selected}").fetchall()]
+    subquery = f"({query}\n)"
+    columns = [(name, type_name) for name, type_name, *_ in connection.execute(f"describe from {subquery}").fetchall()]
     written = ", ".join(_column(name, type_name, kind) for name, type_name in columns)
     names = ", ".join(quoted(name) for name, _ in columns)
     limit = "" if most is None else f" limit {most:d}"
     connection.execute(
-        f"copy (select {written} from {selected} as found({names}){limit}) "
+        f"copy (select {written} from {subquery} as found({names}){limit}) "
         f"to {literal(str(path))} ({OPTIONS[kind]}, use_tmp_file false)"
     )
     (rows,) = connection.fetchall()[0]

@@ -72,12 +72,12 @@ def refuse_unless_reading(connection: duckdb.DuckDBPyConnection, query: str) -> 
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:
         kind, query = _explained(connection, query)
-    ((parsed,),) = connection.execute("select json_serialize_sql(?)", [query]).fetchall()
+    ((syntax_tree,),) = connection.execute("select json_serialize_sql(?)", [query]).fetchall()
     functions = set[str]()
     # A PRAGMA is a SELECT to `extract_statements`, and none that can be serialized.
     if (
         kind != duckdb.StatementType.SELECT
-        or json.loads(parsed, object_hook=partial(_note_table_function, functions))["error"]
+        or json.loads(syntax_tree, object_hook=partial(_note_table_function, functions))["error"]
     ):
         raise ArgumentError("query", f"is {kind.name}, but what is published is read-only: expected {READING}")
     published = "select lower(function_name) from duckdb_functions() where database_name = current_database()"
@@ -104,12 +104,12 @@ def without_semicolon(query: str) -> str:
 def distinct(names: Iterable[str]) -> list[str]:
     """Each name once: the second `n` is `n_1`, as DuckDB itself would name it."""
     names = list(names)
-    taken, told = set(names), set[str]()
+    taken, names_so_far = set(names), set[str]()
     for position, name in enumerate(names):
-        if name in told:
+        if name in names_so_far:
             names[position] = next(other for number in count(1) if (other := f"{name}_{number}") not in taken)
             taken.add(names[position])
-        told.add(names[position])
+        names_so_far.add(names[position])
     return names
 
 

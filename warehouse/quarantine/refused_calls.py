@@ -195,12 +195,12 @@ class _Reader:
         )
 
     def _journal_line(
-        self, file: Path, identity: str, entry: Entry, line: QuarantinedLine, written: datetime
+        self, file: Path, identity: str, entry: Entry, line: QuarantinedLine, written_at: datetime
     ) -> RefusedCall:
         """A damaged line: what of its columns can still be read is what is known of the call."""
         columns = readable_columns(base64.b64decode(entry["line_base64"]).decode(errors="replace"))
         said = {"error": "DamagedLine", "reason": line.reason, **entry_of_columns(columns), "columns": columns}
-        return self._call(file, identity, said, written, line)
+        return self._call(file, identity, said, written_at, line)
 
     def _estimated(self, response: LLMResponse | None, at: datetime, tenant: str | None) -> Decimal | None:
         if response is None:

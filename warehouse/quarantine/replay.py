@@ -178,13 +178,13 @@ def _record(tracker: CostTracker, journal: JournalWriter, call: RefusedCall, mis
             return
 
 
-def _arguments(call: RefusedCall, missing: Missing, given: Mapping[str, Any]) -> dict[str, Any]:
-    said = call.entry.get
-    arguments: dict[str, Any] = {name: said(name) for name in OPTIONS}
+def _arguments(call: RefusedCall, missing: Missing, replacements: Mapping[str, Any]) -> dict[str, Any]:
+    field = call.entry.get
+    arguments: dict[str, Any] = {name: field(name) for name in OPTIONS}
     for name in ("user", "request_type", "tenant"):
-        arguments[name] = said(name) or given.get(name)
+        arguments[name] = field(name) or replacements.get(name)
     for name in ("trackable", "trackable_parent"):
-        arguments[name] = TrackableRef.parse(text) if (text := said(name)) else given.get(name)
+        arguments[name] = TrackableRef.parse(text) if (text := field(name)) else replacements.get(name)
     response = _answer(call, missing)
     if response.id is not None and "source" in call.entry:
         arguments["idempotency_key"] = None  # of an import: it counts only where the answer has no id

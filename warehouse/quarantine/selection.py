@@ -50,10 +50,10 @@ class CallSelection:
 
 
 def _only(calls: list[RefusedCall], beginning: str) -> str:
-    found = {call.id for call in calls if call.id.startswith(beginning)}
-    if beginning in found:
+    ids = {call.id for call in calls if call.id.startswith(beginning)}
+    if beginning in ids:
         return beginning
-    if len(found) != 1:
-        problem = "is the beginning of several ids" if found else "is the id of no refused call"
+    if len(ids) != 1:
+        problem = "is the beginning of several ids" if ids else "is the id of no refused call"
         raise ArgumentError("id", f"({beginning!r}) {problem}")
-    return found.pop()
+    return ids.pop()

@@ -109,22 +109,22 @@ def settle(batch: pl.DataFrame, ledger_rows: pl.LazyFrame | None, superseded: Se
     return Settled(rows, duplicates, outcome.dropped, outcome.conflicts)
 
 
-def _sealed_rows(batch: pl.DataFrame, sealed: pl.LazyFrame | None) -> pl.DataFrame:
+def _sealed_rows(batch: pl.DataFrame, ledger_rows: pl.LazyFrame | None) -> pl.DataFrame:
     """What is sealed of the batch's records and events."""
-    if sealed is None:
+    if ledger_rows is None:
         return pl.DataFrame(schema=USAGE_SCHEMA)
     events = batch["event_key"].drop_nulls().unique().to_list()
     records = batch["record_id"].to_list()
-    return sealed.filter(pl.col("record_id").is_in(records) | pl.col("event_key").is_in(events)).collect()
+    return ledger_rows.filter(pl.col("record_id").is_in(records) | pl.col("event_key").is_in(events)).collect()
 
 
 def _settle_events(sealed: Iterable[Row], fresh: Iterable[Row]) -> _Outcome:
-    standing: dict[str, list[_Standing]] = defaultdict(list)
+    calls: dict[str, list[_Standing]] = defaultdict(list)
     for row in sorted(sealed, key=lambda row: (row["recorded_at"], row["record_id"])):
-        standing[row["event_key"]].append(_Standing(row, row, row["last_recorded_at"], row["counted_at"], sealed=True))
+        calls[row["event_key"]].append(_Standing(row, row, row["last_recorded_at"], row["counted_at"], sealed=True))
     outcome = _Outcome()
     for row in sorted(fresh, key=lambda row: row["recorded_at"]):
-        _settle_one(row, standing[row["event_key"]], outcome)
+        _settle_one(row, calls[row["event_key"]], outcome)
     return outcome
 
 

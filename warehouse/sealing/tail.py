@@ -43,13 +43,13 @@ class Tail:
     def last(self, count: int) -> list[Fields]:
         """The last records that are in journals still, oldest first; what comes after them is read next."""
         look_at = max(READ_BYTES, count * BYTES_A_RECORD)
-        found: list[Fields] = []
+        lines: list[Fields] = []
         for path in self._home.journals():
             if (descriptor := _opened(path)) is not None:
                 self._open[path] = (descriptor, max(os.fstat(descriptor).st_size - look_at, 0))
                 # Where that is within a line, what is left of it has no right checksum.
-                found += self._read(path)
-        return sorted(found, key=_recorded_at)[-count:] if count else []
+                lines += self._read(path)
+        return sorted(lines, key=_recorded_at)[-count:] if count else []
 
     def new(self) -> list[Fields]:
         """What came since the last look, oldest first."""
@@ -70,12 +70,12 @@ class Tail:
 
     def _read(self, path: Path) -> list[Fields]:
         descriptor, start = self._open[path]
-        found: list[Fields] = []
+        lines: list[Fields] = []
         while chunk := whole_lines(descriptor, start, os.fstat(descriptor).st_size, READ_BYTES):
-            found += [fields for line in chunk.splitlines() if (fields := _record(line)) is not None]
+            lines += [fields for line in chunk.splitlines() if (fields := _record(line)) is not None]
             start += len(chunk)
         self._open[path] = (descriptor, start)
-        return found
+        return lines
 
 
 def _opened(path: Path) -> int | None:

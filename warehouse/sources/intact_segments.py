@@ -24,14 +24,14 @@ def refuse_damaged(connection: duckdb.DuckDBPyConnection, home: Home, segments: 
     connection.execute("create schema if not exists ledger")
     typed = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     connection.execute(f"create table if not exists ledger.{TABLE} ({typed})")
-    known = set(connection.execute(f"select file, sha256, state from ledger.{TABLE}").fetchall())
-    found = {(segment.file, segment.sha256, _state(home, segment)) for segment in segments}
-    new = sorted(found - known)
+    noted_segments = set(connection.execute(f"select file, sha256, state from ledger.{TABLE}").fetchall())
+    live_segments = {(segment.file, segment.sha256, _state(home, segment)) for segment in segments}
+    new = sorted(live_segments - noted_segments)
     for file, sha256, _ in new:
         _check(home, file, sha256)
-    if found != known:
+    if live_segments != noted_segments:
         connection.execute(f"delete from ledger.{TABLE}")
-        insert_rows(connection, TABLE, COLUMNS, sorted(found))
+        insert_rows(connection, TABLE, COLUMNS, sorted(live_segments))
 
 
 def forget_intact(connection: duckdb.DuckDBPyConnection) -> None:

@@ -233,13 +233,13 @@ def _page(page: object) -> tuple[str, _OpenAIPage | _AnthropicPage]:
 
 def _read_csv(path: Path) -> Invoice:
     invoice = Invoice(path.name, [], [])
-    seen: dict[tuple[tuple[str, str], ...], int] = {}
+    first_numbers: dict[tuple[tuple[str, str], ...], int] = {}
     for number, row in _rows(path):
         try:
             line = _csv_line(number, row)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-        earlier = seen.setdefault(tuple(sorted(row.items())), number)
+        earlier = first_numbers.setdefault(tuple(sorted(row.items())), number)
         if earlier != number:
             raise ValueError(f"line {number} repeats line {earlier}")
         invoice.lines.append(line)

@@ -78,12 +78,12 @@ def catalogued_model(provider: str | None, model: str | None) -> CataloguedModel
     prices = snapshot()
     if prices is not _models_of:
         _models, _models_of = {}, prices
-    found = _models.get((provider, model), _NOT_LOOKED_UP)
-    if found is _NOT_LOOKED_UP:
+    entry = _models.get((provider, model), _NOT_LOOKED_UP)
+    if entry is _NOT_LOOKED_UP:
         if len(_models) >= REMEMBERED_MODELS:
             _models.clear()
-        _models[provider, model] = found = _look_up(provider, model)
-    return cast("CataloguedModel | None", found)
+        _models[provider, model] = entry = _look_up(provider, model)
+    return cast("CataloguedModel | None", entry)
 
 
 def _look_up(provider: str, model: str) -> CataloguedModel | None:
@@ -104,12 +104,12 @@ def _look_up(provider: str, model: str) -> CataloguedModel | None:
         of_seller = (fact for fact in theirs if fact.is_about([sellers.llm.lower()]))
         resold = ResoldListing(listing, sellers, _last_change(sold_by.id))
         return CataloguedModel(seller, resold.llm if listing else names[-1].lower(), resold, [*facts, *of_seller])
-    mapped: MapListing | None = None
+    map_listing: MapListing | None = None
     if listing is None and not any(fact.kind == "price" for fact in facts):
-        mapped = price_map.mapped_model(seller, model)
-        if mapped is None:
+        map_listing = price_map.mapped_model(seller, model)
+        if map_listing is None:
             return None
-    found_in = listing or mapped
+    found_in = listing or map_listing
     return CataloguedModel(seller, found_in.llm if found_in else names[-1].lower(), found_in, facts)
 
 
@@ -150,13 +150,13 @@ def nearest_names(provider: str | None, model: str) -> tuple[str, ...]:
     if len(model) > LONGEST_NAME:
         return ()
     known = find_provider(provider) if provider else None
-    wanted = model.lower()
+    lowercase = model.lower()
     # Some ids of the catalogue do not match themselves; the name just refused helps nobody.
-    own = [listed.id for listed in known.models if listed.id.lower() != wanted] if known else []
-    near = [f"{known.id}/{name}" for name in get_close_matches(wanted, own, n=3, cutoff=0.4)] if known else []
+    own = [listed.id for listed in known.models if listed.id.lower() != lowercase] if known else []
+    near = [f"{known.id}/{name}" for name in get_close_matches(lowercase, own, n=3, cutoff=0.4)] if known else []
     if len(near) < 3:
         elsewhere = _sellers()
-        near += [f"{elsewhere[name]}/{name}" for name in get_close_matches(wanted, list(elsewhere), n=3, cutoff=0.6)]
+        near += [f"{elsewhere[name]}/{name}" for name in get_close_matches(lowercase, list(elsewhere), n=3, cutoff=0.6)]
     return tuple(dict.fromkeys(near))[:3]
 
 

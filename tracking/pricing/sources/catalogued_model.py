@@ -157,12 +157,12 @@ class CataloguedModel:
         """Where a source has rates of tokens on some terms, but none of one unit there: by a fact, or in doubt."""
         if not any(is_of_tokens(unit_of_rate(name)) for name in list_price.of_terms):
             return
-        said = [fact for pair in list_price.context.items() if (fact := _factor_of(facts, *pair)) is not None]
+        factors = [fact for pair in list_price.context.items() if (fact := _factor_of(facts, *pair)) is not None]
         terms = ", ".join(f"{term}={value}" for term, value in list_price.context.items())
         for name in list_price.rates.keys() - list_price.of_terms:
             if not is_of_tokens(unit := unit_of_rate(name)):
                 continue
-            fact = next((fact for fact in said if not fact.open & {unit, "*"}), None)
+            fact = next((fact for fact in factors if not fact.open & {unit, "*"}), None)
             if fact is None:
                 draft.doubtful[unit] = assumption("standard_rate_for", f"{unit}, {terms}")
             elif (factor := fact.factors.get(unit, fact.factors["*"])) != 1:

@@ -88,12 +88,12 @@ class CatalogueListing:
         known = {pair for variant in self._variants for pair in variant.when.items()}
         context = {term: value for term, value in terms.items() if (term, value) in known}
         active = [variant for variant in self._variants if variant.constraint is None or variant.constraint.active(at)]
-        chosen = [variant for variant in active if variant.when.items() <= context.items()]
+        variants = [variant for variant in active if variant.when.items() <= context.items()]
         return ListPrice(
             given_rates(self._model.get_prices(at, (context or None) if self.is_own else None)),
             met=frozenset(pair for variant in active for pair in variant.when.items()),
             context=context,
-            of_terms=frozenset(name for variant in chosen for name in given_rates(variant.prices)),
+            of_terms=frozenset(name for variant in variants for name in given_rates(variant.prices)),
             assumed=[*self._borrowed(), *self._before_its_start(at)],
         )
 

@@ -178,12 +178,12 @@ def entries_in(path: Path) -> Entries:
         raise LedgerError(f"{path} cannot be read: {error}") from error
     exact: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
     shorter: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
-    for listed, entry in content.items():
+    for key, entry in content.items():
         seller = entry.get("litellm_provider")
-        if not isinstance(seller, str) or listed == "sample_spec" or "commitment" in listed:
+        if not isinstance(seller, str) or key == "sample_spec" or "commitment" in key:
             continue
         provider = provider_named(seller)
-        first, *rest = names_of(provider, listed)
+        first, *rest = names_of(provider, key)
         bare = rest[-1] if rest else first
         exact.setdefault((provider, first.lower()), (bare, entry))
         for name in rest:
