@@ -37,7 +37,7 @@ class BuildReport:
     `renewed`: `build.duckdb` could not be read, and was made from the ledger anew.
     """
 
-    sealed: SealReport
+    seal_report: SealReport
     dbt: DbtReport | None
     seconds: float
     renewed: bool = False

@@ -64,7 +64,7 @@ def demo(
     say(f"Recorded {recorded_calls:,} calls in {target.root}")
     with working("building the reports"):
         report = build(target)
-    say(describe_seal(report.sealed))
+    say(describe_seal(report.seal_report))
     say(describe_build(report))
     with open_warehouse(target) as connection:
         for title, query in REPORTS.items():

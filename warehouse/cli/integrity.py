@@ -77,7 +77,7 @@ def repair_(
         say_json(_repair_json(report, dry_run=dry_run))
     else:
         _say_repair(report, dry_run=dry_run)
-    if report.lost:
+    if report.losses:
         raise typer.Exit(1)
 
 
@@ -126,7 +126,7 @@ def _say_repair(report: RepairReport, *, dry_run: bool) -> None:
     columns = [field.name for field in fields(Totals)]
     rows = [("before", *(astuple(report.before) if report.before else (None,) * len(columns)))]
     say_table(["manifest", *columns], [*rows, ("after", *astuple(report.after))])
-    for finding in report.lost:
+    for finding in report.losses:
         say(f"{finding.place}: {finding.problem}")
     counts = [
         (report.replaced, "files that others replaced"),
@@ -170,7 +170,7 @@ def _repair_json(report: RepairReport, *, dry_run: bool) -> dict[str, object]:
         "before": asdict(report.before) if report.before else None,
         "after": asdict(report.after),
         **counts,
-        "lost": _as_json(report.lost),
+        "lost": _as_json(report.losses),
         "kept_manifest": None if report.kept_manifest is None else str(report.kept_manifest),
     }
 

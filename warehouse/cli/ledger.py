@@ -90,7 +90,7 @@ def import_(
             f"{report.lines:,} lines: {report.recorded:,} recorded ({report.unpriced:,} of them unpriced), "
             f"{len(report.refusals):,} refused"
         )
-        for named, (stated, ours) in sorted(report.stated.items()):
+        for named, (stated, ours) in sorted(report.stated_costs.items()):
             say(f"{named}: the files say {stated} USD, the ledger {ours} USD, {ours - stated:+} USD")
     _complain_of_refusals(report)
     if report.refusals:
@@ -140,7 +140,7 @@ def build_(
     if as_json:
         say_json(_build_json(report) | {"books": asdict(books)})
     else:
-        say(describe_seal(report.sealed))
+        say(describe_seal(report.seal_report))
         if report.renewed:
             complain(f"{target.build_database} could not be read; it was made from the ledger anew")
         say(describe_build(report))
@@ -180,14 +180,14 @@ def _import_json(report: ImportReport) -> dict[str, object]:
         "refusals": refusals,
         "stated": {
             model: {"stated_usd": str(stated), "ledger_usd": str(ours)}
-            for model, (stated, ours) in sorted(report.stated.items())
+            for model, (stated, ours) in sorted(report.stated_costs.items())
         },
     }
 
 
 def _build_json(report: BuildReport) -> dict[str, object]:
     return {
-        "sealed": {name: getattr(report.sealed, name) for name in report.sealed.__slots__},
+        "sealed": {name: getattr(report.seal_report, name) for name in report.seal_report.__slots__},
         "up_to_date": report.dbt is None,
         "models": report.dbt.models if report.dbt else 0,
         "tests": report.dbt.tests if report.dbt else 0,

@@ -134,12 +134,12 @@ def replay_(
         say_json(_report_json(report))
     else:
         known = f"; {report.known:,} were recorded already" if report.known else ""
-        say(f"Replayed {report.replayed:,} calls{known}; {len(report.left):,} could not be recorded and stay")
+        say(f"Replayed {report.replayed:,} calls{known}; {len(report.failures):,} could not be recorded and stay")
         if report.replayed:
             say("The next `llm-cost build` brings them into the reports")
-    for why, count in Counter(why for _, why in report.left).most_common():
+    for why, count in Counter(why for _, why in report.failures).most_common():
         complain(f"{count:,} not recorded: {why}")
-    if report.left:
+    if report.failures:
         raise typer.Exit(1)
 
 
@@ -225,5 +225,5 @@ def _flat(value: object) -> str:
 
 
 def _report_json(report: SettleReport) -> dict[str, object]:
-    left = [{"id": call.id, "reason": why} for call, why in report.left]
+    left = [{"id": call.id, "reason": why} for call, why in report.failures]
     return {"replayed": report.replayed, "known": report.known, "discarded": report.discarded, "left": left}

@@ -47,9 +47,9 @@ class Call:
 class _CachedCounts(NamedTuple):
     """Of one call, as the provider reports them; `None` where it does not."""
 
-    read: int | None = None
-    written: int | None = None
-    written_1h: int | None = None
+    reads: int | None = None
+    writes: int | None = None
+    writes_1h: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,13 +65,13 @@ class _PrefixCache:
         """Of the next call: the first one fills the cache, the later ones read it."""
         if self.model.writes_cache:
             if self.warm:
-                return _CachedCounts(read=self.tokens, written=0, written_1h=0)
+                return _CachedCounts(reads=self.tokens, writes=0, writes_1h=0)
             self.warm = True
-            written_1h = self.tokens if self.for_an_hour else 0
-            return _CachedCounts(read=0, written=self.tokens, written_1h=written_1h)
+            writes_1h = self.tokens if self.for_an_hour else 0
+            return _CachedCounts(reads=0, writes=self.tokens, writes_1h=writes_1h)
         hit = self.warm and random.random() < CACHE_HIT_SHARE
         self.warm = True
-        return _CachedCounts(read=self.tokens - self.tokens % self.model.cache_step if hit else 0)
+        return _CachedCounts(reads=self.tokens - self.tokens % self.model.cache_step if hit else 0)
 
 
 def session_calls(school: School, session: Session) -> Iterator[Call]:
@@ -153,12 +153,12 @@ def _answer(random: Random, session: Session, cache: _PrefixCache | None, prompt
     if not whole:
         output_tokens = max(1, output_tokens * random.randint(5, 90) // 100)
         reasoning_tokens = None if reasoning_tokens is None else min(reasoning_tokens, output_tokens)
-    cached = cache.counts(random) if cache else _CachedCounts()
+    cache_counts = cache.counts(random) if cache else _CachedCounts()
     usage = Usage(
         input_tokens=input_tokens,
-        cache_read_tokens=cached.read,
-        cache_write_tokens=cached.written,
-        cache_write_1h_tokens=cached.written_1h,
+        cache_read_tokens=cache_counts.reads,
+        cache_write_tokens=cache_counts.writes,
+        cache_write_1h_tokens=cache_counts.writes_1h,
         output_tokens=output_tokens,
         reasoning_tokens=reasoning_tokens,
     )

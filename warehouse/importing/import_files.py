@@ -35,7 +35,7 @@ class RefusedLine:
 class ImportReport:
     """What became of each call.
 
-    `recorded` includes the `unpriced`. `stated` is, by model, what files say their calls cost and what the ledger
+    `recorded` includes the `unpriced`. `stated_costs` is, by model, what files say their calls cost and what the ledger
     says of the same calls, in USD; calls of which either is unknown are not in it.
     """
 
@@ -43,7 +43,7 @@ class ImportReport:
     recorded: int = 0
     unpriced: int = 0
     refusals: list[RefusedLine] = field(default_factory=list[RefusedLine])
-    stated: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict[str, tuple[Decimal, Decimal]])
+    stated_costs: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict[str, tuple[Decimal, Decimal]])
 
     def reasons(self) -> list[tuple[str, int]]:
         """Of how many lines each reason was given, without their own values, the most frequent first."""
@@ -53,8 +53,8 @@ class ImportReport:
         self.recorded += 1
         self.unpriced += record.pricing_status == "unpriced"
         if record.provider_cost_usd is not None and record.cost_usd is not None:
-            stated, ours = self.stated.get(model := record.model or "", NOTHING)
-            self.stated[model] = (stated + record.provider_cost_usd, ours + record.cost_usd)
+            stated, ours = self.stated_costs.get(model := record.model or "", NOTHING)
+            self.stated_costs[model] = (stated + record.provider_cost_usd, ours + record.cost_usd)
 
 
 class _Source:

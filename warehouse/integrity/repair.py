@@ -18,7 +18,7 @@ from tracking.errors import LedgerError
 from tracking.home import Home
 from tracking.money import EXACT
 from warehouse.integrity.findings import Finding, Findings
-from warehouse.integrity.repair_plan import Damaged, Plan, plan_repair
+from warehouse.integrity.repair_plan import DamagedFile, Plan, plan_repair
 from warehouse.ledger.manifest import Manifest, QuarantinedLine, Segment
 from warehouse.ledger.quarantine import DamagedEntryError, entries_of
 from warehouse.ledger.segment_names import ByteRange, segment_file_of
@@ -59,7 +59,7 @@ class RepairReport:
     unfinished: int = 0
     leftovers: int = 0
     quarantined: int = 0
-    lost: list[Finding] = field(default_factory=list[Finding])
+    losses: list[Finding] = field(default_factory=list[Finding])
     """Damaged files, which now lie in `quarantine/`, and segments that are gone, each with what is known of it."""
     kept_manifest: Path | None = None
 
@@ -128,7 +128,7 @@ def _quarantined(home: Home, plan: Plan) -> list[QuarantinedLine]:
             if isinstance(entry, DamagedEntryError):
                 continue
             journal = home.journal / entry.journal
-            if not journal.exists() or entry.start < plan.sealed.get(entry.journal, 0):
+            if not journal.exists() or entry.start < plan.sealed_ends.get(entry.journal, 0):
                 entries[entry.journal, entry.start] = entry
     return list(entries.values())
 
@@ -138,26 +138,26 @@ def _report(home: Home, evidence: _Evidence, plan: Plan, lines: list[Quarantined
     report = RepairReport(
         before=None if evidence.segments is None else Totals.of(evidence.segments),
         after=Totals.of(segments),
-        replaced=len(plan.replaced),
+        replaced=len(plan.replaced_segments),
         unfinished=len(plan.unfinished),
         leftovers=len(plan.leftovers),
         quarantined=len(lines),
     )
     places = Findings(home)
     old_segments = {segment.file: segment for segment in evidence.segments or ()}
-    for damage in plan.damaged:
+    for damage in plan.damaged_files:
         file = segment_file_of(damage.path)
         in_usage = damage.path.is_relative_to(home.usage)
         contents = _described(old_segments.get(file), damage) if in_usage else "it held prompts"
-        report.lost.append(Finding(places.place(damage.path), f"is damaged ({damage.reason}); {contents}"))
-    on_disk = {segment.file for segment in (*segments, *plan.replaced, *plan.unfinished, *plan.leftovers)}
-    on_disk |= {segment_file_of(damage.path) for damage in plan.damaged}
+        report.losses.append(Finding(places.place(damage.path), f"is damaged ({damage.reason}); {contents}"))
+    on_disk = {segment.file for segment in (*segments, *plan.replaced_segments, *plan.unfinished, *plan.leftovers)}
+    on_disk |= {segment_file_of(damage.path) for damage in plan.damaged_files}
     for file in sorted(old_segments.keys() - on_disk):
-        report.lost.append(Finding(places.place(home.usage / file), f"is missing; {_described(old_segments[file])}"))
+        report.losses.append(Finding(places.place(home.usage / file), f"is missing; {_described(old_segments[file])}"))
     return report
 
 
-def _described(segment: Segment | None, damage: Damaged | None = None) -> str:
+def _described(segment: Segment | None, damage: DamagedFile | None = None) -> str:
     if segment is not None:
         return f"it held {segment.row_count:,} rows, {segment.requests:,} requests and {segment.cost_usd:,f} USD"
     try:
@@ -185,11 +185,11 @@ def _fill(manifest: Manifest, plan: Plan, lines: list[QuarantinedLine]) -> None:
     conflicts = {each.record_id: each for _, provenance in plan.live for each in provenance.conflicts}
     manifest.fill(
         segments=[segment for segment, _ in plan.live],
-        byte_ranges=[ByteRange(journal, 0, end) for journal, end in sorted(plan.sealed.items())],
+        byte_ranges=[ByteRange(journal, 0, end) for journal, end in sorted(plan.sealed_ends.items())],
         quarantined=lines,
         conflicts=conflicts.values(),
         superseded={record_id for _, provenance in plan.live for record_id in provenance.superseded},
-        retired=plan.replaced,
+        retired=plan.replaced_segments,
     )
 
 
@@ -206,7 +206,7 @@ def _keep_old(home: Home) -> Path | None:
 
 
 def _set_apart(home: Home, plan: Plan) -> None:
-    for damage in plan.damaged:
+    for damage in plan.damaged_files:
         _to_quarantine(home, damage.path)
         if damage.path.is_relative_to(home.usage):
             _to_quarantine(home, home.prompts / damage.path.relative_to(home.usage))

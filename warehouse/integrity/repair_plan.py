@@ -24,7 +24,7 @@ from warehouse.sealing.sealed_ids import hashed
 
 
 @dataclass(frozen=True, slots=True)
-class Damaged:
+class DamagedFile:
     """A file of segments that cannot be what was written, and why."""
 
     path: Path
@@ -36,14 +36,14 @@ class Plan:
     """What is live, and what becomes of every other file."""
 
     live: list[tuple[Segment, Provenance]] = field(default_factory=list[tuple[Segment, Provenance]])
-    replaced: list[Segment] = field(default_factory=list[Segment])
+    replaced_segments: list[Segment] = field(default_factory=list[Segment])
     """Others hold their rows; readers of the published reports may still have them open."""
     unfinished: list[Segment] = field(default_factory=list[Segment])
     """Of a seal that a crash ended: the rows are still in their journals."""
     leftovers: list[Segment] = field(default_factory=list[Segment])
     """Every row of them is in live segments too."""
-    damaged: list[Damaged] = field(default_factory=list[Damaged])
-    sealed: dict[str, int] = field(default_factory=dict[str, int])
+    damaged_files: list[DamagedFile] = field(default_factory=list[DamagedFile])
+    sealed_ends: dict[str, int] = field(default_factory=dict[str, int])
     """To which byte each journal is sealed."""
 
 
@@ -63,7 +63,7 @@ def plan_repair(home: Home, sums: Mapping[str, Set[str]], progress: Callable[[in
         try:
             entry = _read(home, path, sums, repair)
         except (LedgerError, OSError, ValueError, pl.exceptions.PolarsError) as error:
-            repair.damaged.append(Damaged(path, str(error).splitlines()[0]))
+            repair.damaged_files.append(DamagedFile(path, str(error).splitlines()[0]))
         else:
             on_disk[entry.segment.file] = entry
     _drop_replaced(on_disk, repair)
@@ -112,7 +112,7 @@ def _read_prompts(home: Home, file: str, repair: Plan) -> tuple[str | None, int]
     try:
         prompts = scan(path, PROMPT_SCHEMA).collect().height
     except (OSError, pl.exceptions.PolarsError) as error:
-        repair.damaged.append(Damaged(path, str(error).splitlines()[0]))
+        repair.damaged_files.append(DamagedFile(path, str(error).splitlines()[0]))
         return None, 0
     return sha256_of(path), prompts
 
@@ -125,18 +125,18 @@ def _named_provenance(name: str) -> Provenance:
 
 def _drop_replaced(on_disk: dict[str, _OnDisk], repair: Plan) -> None:
     replaced = {file for each in on_disk.values() for file in each.provenance.replaces}
-    repair.replaced = [on_disk.pop(file).segment for file in sorted(replaced & on_disk.keys())]
+    repair.replaced_segments = [on_disk.pop(file).segment for file in sorted(replaced & on_disk.keys())]
 
 
 def _drop_unfinished(home: Home, on_disk: dict[str, _OnDisk], repair: Plan) -> None:
     """Where a journal still exists, a byte range counts only with the segments of all its days."""
-    replaced_files = {segment.file for segment in repair.replaced}
+    replaced_files = {segment.file for segment in repair.replaced_segments}
     replaced_files |= {file for each in on_disk.values() for file in each.provenance.replaces}
     ranges_of_day: defaultdict[date, list[ByteRange]] = defaultdict(list)
     for each in on_disk.values():
         ranges_of_day[each.segment.usage_date] += each.provenance.byte_ranges
     # One that was damaged was finished all the same: the others of its byte range are what is left of it.
-    damaged_files = {segment_file_of(damage.path) for damage in repair.damaged}
+    damaged_files = {segment_file_of(damage.path) for damage in repair.damaged_files}
     for file, each in list(on_disk.items()):
         for byte_range in each.provenance.byte_ranges if each.provenance.journal else ():
             missing = [
@@ -173,7 +173,7 @@ def _drop_leftovers(home: Home, on_disk: dict[str, _OnDisk], repair: Plan) -> No
         if again and on_disk.pop(each.segment.file, None):
             holders.subtract(each.records.tolist())
             path = home.usage / each.segment.file
-            repair.damaged.append(Damaged(path, f"{again} of its records are in other segments too"))
+            repair.damaged_files.append(DamagedFile(path, f"{again} of its records are in other segments too"))
 
 
 def _reach(each: _OnDisk) -> tuple[bool, int]:
@@ -185,13 +185,17 @@ def _reach(each: _OnDisk) -> tuple[bool, int]:
 def _tell_how_far_sealed(home: Home, repair: Plan) -> None:
     for _, provenance in repair.live:
         for byte_range in provenance.byte_ranges:
-            repair.sealed[byte_range.journal] = max(repair.sealed.get(byte_range.journal, 0), byte_range.end)
+            repair.sealed_ends[byte_range.journal] = max(repair.sealed_ends.get(byte_range.journal, 0), byte_range.end)
     # What is still in a journal is sealed again; of the rows behind it none counts twice.
-    again = [ByteRange.named(damage.path.stem) for damage in repair.damaged if damage.path.is_relative_to(home.usage)]
+    again = [
+        ByteRange.named(damage.path.stem) for damage in repair.damaged_files if damage.path.is_relative_to(home.usage)
+    ]
     again += [ByteRange.named(segment.name) for segment in repair.unfinished]
     for byte_range in again:
         if byte_range is not None and (home.journal / byte_range.journal).exists():
-            repair.sealed[byte_range.journal] = min(repair.sealed.get(byte_range.journal, 0), byte_range.start)
+            repair.sealed_ends[byte_range.journal] = min(
+                repair.sealed_ends.get(byte_range.journal, 0), byte_range.start
+            )
 
 
 def _texts(texts: Iterable[str]) -> pl.Series:

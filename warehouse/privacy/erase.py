@@ -53,7 +53,7 @@ class ErasureReport:
     kept_lines: int = 0
     before: Sums = field(default_factory=dict[str, int | Decimal])
     after: Sums = field(default_factory=dict[str, int | Decimal])
-    found: list[Found] = field(default_factory=list[Found])
+    places: list[Found] = field(default_factory=list[Found])
     """Where the id stands."""
     traces: list[Found] = field(default_factory=list[Found])
     """Where stands what they alone wrote, or a hash of it."""
@@ -61,21 +61,21 @@ class ErasureReport:
     @property
     def in_own_files(self) -> list[Found]:
         """Files that only their owner may change."""
-        return [place for place in self.found if place.path.startswith(OWN_FOLDERS) or place.path.endswith(".toml")]
+        return [place for place in self.places if place.path.startswith(OWN_FOLDERS) or place.path.endswith(".toml")]
 
     @property
     def left(self) -> list[Found]:
         """Where the user is still known, against the promise."""
         return [
             place
-            for place in self.found
+            for place in self.places
             if place not in self.in_own_files and (place.column or "user_id").split(".")[-1] in NAMING_A_USER
         ]
 
     @property
     def elsewhere(self) -> list[Found]:
         """Other columns that hold the same text: another thing of that name, or another's words."""
-        return [place for place in self.found if place not in self.in_own_files and place not in self.left]
+        return [place for place in self.places if place not in self.in_own_files and place not in self.left]
 
     @property
     def proven(self) -> bool:
@@ -120,7 +120,7 @@ def erase(home: Home, person: Person, *, progress: Callable[[str], object] | Non
     except OSError as error:
         raise LedgerError(f"erasing in {error.filename or home.root} failed: {error.strerror or error}") from error
     say("searching every file")
-    report.found = Canary(person.user_id).search(home)
+    report.places = Canary(person.user_id).search(home)
     report.traces = traces.search(home)
     return report
 

@@ -59,12 +59,12 @@ class Missing:
 
 @dataclass(slots=True)
 class SettleReport:
-    """What became of the selected calls. `known` were recorded already; `left` could not be, each with why."""
+    """What became of the selected calls. `known` were recorded already; `failures` could not be, each with why."""
 
     replayed: int = 0
     discarded: int = 0
     known: int = 0
-    left: list[tuple[RefusedCall, str]] = field(default_factory=list[tuple[RefusedCall, str]])
+    failures: list[tuple[RefusedCall, str]] = field(default_factory=list[tuple[RefusedCall, str]])
 
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -100,7 +100,7 @@ def replay(home: Home, selection: CallSelection, missing: Missing, progress: Pro
                     except LedgerError:
                         raise  # not the call's fault
                     except (CostTrackingError, ValidationError, ValueError) as error:
-                        report.left.append((call, _told(error)))
+                        report.failures.append((call, _told(error)))
                         continue
                     state = State.REPLAYED
                     report.replayed += 1

@@ -247,7 +247,7 @@ def test_spend_logs_of_litellm_come_in_with_what_litellm_says_they_cost(home: Pa
     )
     report = imported(home, file)
     assert (report.lines, report.refusals) == (2, [])
-    assert report.stated == {"gpt-4o": (Decimal("0.0035"), Decimal("0.0035"))}
+    assert report.stated_costs == {"gpt-4o": (Decimal("0.0035"), Decimal("0.0035"))}
     first, second = sorted(sealed(home), key=lambda row: row["status"], reverse=True)
     columns = ("user_id", "tenant", "trace_id", "tags", "latency_ms", "provider_cost_usd")
     assert [first[name] for name in columns] == [

@@ -144,7 +144,7 @@ def test_every_column_of_a_call_can_be_mapped(home: Path, tmp_path: Path) -> Non
         '{"web_searches":2}',
     )
     assert (first["provider_cost_usd"], second["provider_cost_usd"]) == (Decimal("0.0051"), None)
-    assert report.stated == {"gpt-4o": (Decimal("0.0051"), first["cost_usd"])}
+    assert report.stated_costs == {"gpt-4o": (Decimal("0.0051"), first["cost_usd"])}
     assert first["prompt_chars"] == len("a; b\nc")
 
 

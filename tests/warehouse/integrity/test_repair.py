@@ -89,7 +89,7 @@ def test_the_manifest_comes_back_as_it_was_and_again_the_same(home: Path, manife
         path.write_bytes(b"" if manifest == "emptied" else b"\xab" * 9000)
     kept = path.read_bytes() if path.exists() else None
     report = repair(Home(home))
-    assert report.lost == []
+    assert report.losses == []
     assert (report.before is None) == (manifest != "there")
     assert report.before in (None, report.after)
     assert (None if report.kept_manifest is None else report.kept_manifest.read_bytes()) == kept
@@ -111,7 +111,7 @@ def test_a_dry_run_changes_nothing(home: Path) -> None:
     report = repair(Home(home), dry_run=True)
     shutil.rmtree(home / "locks")
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
-    assert report.lost
+    assert report.losses
 
 
 def test_a_living_writers_journal_is_sealed_on_from_where_it_was(home: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_day_that_was_compacted_twice_does_not_make_its_neighbour_seem_unfinis
                 tidy(tracker.home, timedelta(0))
         lose_manifest(home)
         report = repair(tracker.home)
-        assert (report.unfinished, report.lost) == (0, [])
+        assert (report.unfinished, report.losses) == (0, [])
         assert_holds_exactly(home, records)
         assert_whole(home, records)
 
@@ -228,7 +228,7 @@ def test_a_damaged_segment_goes_to_quarantine_and_is_named_with_what_it_held(hom
     assert kept.read_bytes() == content
     assert len(list(home.glob("quarantine/prompts-*.parquet"))) == 1
     assert_whole(home, [records[0], records[2]])
-    assert repair(Home(home)).lost == []
+    assert repair(Home(home)).losses == []
 
 
 @pytest.mark.parametrize("manifest", ["there", "lost"])
@@ -243,11 +243,11 @@ def test_what_a_damaged_segment_held_is_sealed_again_from_a_journal_that_still_e
         damage(sorted(home.glob("usage/*/*.parquet"))[1])
         if manifest == "lost":
             lose_manifest(home)
-        assert len(repair(tracker.home).lost) == 1
+        assert len(repair(tracker.home).losses) == 1
         assert seal(tracker.home).rows == 1
         assert_whole(home, records)
         lose_manifest(home)
-        assert repair(tracker.home).lost == []
+        assert repair(tracker.home).losses == []
         assert_whole(home, records)
 
 
@@ -257,7 +257,7 @@ def test_damaged_prompts_go_to_quarantine_and_their_rows_stay(home: Path) -> Non
     seal(Home(home))
     (path,) = home.glob("prompts/*/*.parquet")
     path.write_bytes(b"no parquet")
-    (lost,) = repair(Home(home)).lost
+    (lost,) = repair(Home(home)).losses
     assert lost.place == path.relative_to(home).as_posix()
     assert_whole(home, records)
 
@@ -271,7 +271,7 @@ def test_a_digit_of_a_checksum_that_flipped_in_the_manifest_condemns_no_segment(
         connection.execute("update segments set sha256 = 'x' || substr(sha256, 2)")
     connection.close()
     assert verify(Home(home)).problems
-    assert repair(Home(home)).lost == []
+    assert repair(Home(home)).losses == []
     assert_whole(home, records)
 
 
@@ -281,7 +281,7 @@ def test_a_segment_that_is_gone_is_named_with_what_it_held(home: Path) -> None:
     seal(Home(home))
     path = sorted(home.glob("usage/*/*.parquet"))[0]
     path.unlink()
-    (lost,) = repair(Home(home), dry_run=True).lost
+    (lost,) = repair(Home(home), dry_run=True).losses
     assert lost.place == path.relative_to(home).as_posix()
     assert f"it held 1 rows, 1 requests and {records[0].cost_usd} USD" in lost.problem
 

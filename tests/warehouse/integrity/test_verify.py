@@ -250,7 +250,7 @@ def test_it_is_clean_after_erasure_and_retention_and_repair_finds_nothing_lost(c
         retain(home, retention, today=NOON.date() + timedelta(days=9))
         assert problems(copied) == []
     assert verify(home).quarantined == 0
-    assert repair(home).lost == []
+    assert repair(home).losses == []
     assert problems(copied) == []
 
 

@@ -77,7 +77,7 @@ def test_she_is_nowhere_and_every_number_is_where_it_was(recorded: tuple[Path, l
         report = erase(Home(home), Person(ANN))
         assert report.proven
         assert (report.rows, report.prompts, report.journal_lines, report.kept_lines) == (4, 4, 1, 1)
-        assert report.found == []
+        assert report.places == []
         assert journal.stat().st_size == size
     assert places(home, ANN) == []
     assert places(home, SAID) == []
@@ -142,7 +142,7 @@ def test_lines_nobody_could_parse_lose_her_and_keep_what_they_cost(home: Path, t
     with living_writer(living):
         report = erase(Home(home), Person(ANN))
         assert living.read_bytes() == b" " * (len(line) - 1) + b"\n"
-    assert report.found == []
+    assert report.places == []
     assert report.kept_lines == 3
     assert places(home, SAID) == places(home, ANN) == []
     (damaged,) = (home / "quarantine").glob("elsewhere-*.jsonl")

@@ -78,7 +78,7 @@ def test_every_kept_call_says_whose_it_was_when_and_what_it_cost(home: Path) -> 
 def test_all_of_them_come_back_at_their_own_times_and_a_second_replay_brings_none(home: Path) -> None:
     one_recorded_and_others_refused(home)
     report = replay(Home(home), EVERY, USER)
-    assert (report.replayed, report.left) == (99, [])
+    assert (report.replayed, report.failures) == (99, [])
     found = rows(home)
     assert [row["occurred_at"] for row in found] == [FIRST + timedelta(minutes=number) for number in range(100)]
     assert [row["cost_usd"] for row in found] == [cost(number) for number in range(100)]
@@ -86,7 +86,7 @@ def test_all_of_them_come_back_at_their_own_times_and_a_second_replay_brings_non
     assert {row["pricing_status"] for row in found} == {"priced"}
     assert [file.name for file in (home / "quarantine").iterdir()] == ["settled.jsonl"]
     again = replay(Home(home), EVERY, USER)
-    assert (again.replayed, again.known, again.left) == (0, 0, [])
+    assert (again.replayed, again.known, again.failures) == (0, 0, [])
     assert len(rows(home)) == 100 and states(home) == {"replayed": 99}
 
 
@@ -120,7 +120,7 @@ def test_a_replay_that_dies_at_any_point_counts_every_call_once(
     if seed == 1:
         seal(Home(home))
     report = replay(Home(home), EVERY, USER)
-    assert report.left == []
+    assert report.failures == []
     assert len(rows(home)) == 9
     assert states(home).keys() <= {"replayed", "recorded"} and sum(states(home).values()) == 8
     assert [file.name for file in (home / "quarantine").iterdir()] == ["settled.jsonl"]
@@ -134,7 +134,7 @@ def test_what_the_application_recorded_itself_counts_once_and_is_refused_no_long
     seal(Home(home))
     assert states(home) == {"waiting": 2, "recorded": 1, "repeated": 1}
     report = replay(Home(home), EVERY, USER)
-    assert (report.replayed, report.known, report.left) == (2, 2, [])
+    assert (report.replayed, report.known, report.failures) == (2, 2, [])
     assert [row["user_id"] for row in rows(home)] == ["teacher-1", "teacher-2", "teacher-9", "teacher-2"]
     assert states(home) == {"replayed": 2, "recorded": 1, "repeated": 1}
 
@@ -155,7 +155,7 @@ def test_what_a_call_says_goes_first_unless_it_was_refused_for_that(home: Path) 
         tracker.record(**arguments(3, user="teacher-1", occurred_at=FIRST.replace(tzinfo=None)))
     missing = Missing(user="teacher-2", trackable="Course:9", request_type="generate_rubric")
     report = replay(Home(home), EVERY, missing)
-    assert [(call.error, why) for call, why in report.left] == [
+    assert [(call.error, why) for call, why in report.failures] == [
         ("ArgumentError", "occurred_at (2026-11-02T10:00:00) has no time zone: give one")
     ]
     replay(Home(home), EVERY, replace(missing, timezone=FIRST.tzinfo))
@@ -172,8 +172,8 @@ def test_what_cannot_be_recorded_stays_with_its_reason(home: Path) -> None:
         tracker.record(**arguments(1))
         tracker.record(**arguments(2, llm_response={"model": "gpt-4o"}))
     report = replay(Home(home), EVERY, Missing())
-    assert report.left[0][1] == "user is missing or blank"
-    assert "usage" in report.left[1][1]
+    assert report.failures[0][1] == "user is missing or blank"
+    assert "usage" in report.failures[1][1]
     assert states(home) == {"waiting": 2}
     with pytest.raises(ArgumentError, match="trackable"):
         replay(Home(home), EVERY, Missing(trackable="nothing"))
@@ -226,7 +226,7 @@ def test_damaged_lines_of_a_journal_come_back_as_the_rows_they_were(home: Path) 
     assert (first.estimated_usd, second.estimated_usd) == (whole.cost_usd, torn.cost_usd)
     assert first.entry["user"] == whole.user_id
     report = replay(Home(home), EVERY, Missing())
-    assert (report.replayed, report.left) == (2, [])
+    assert (report.replayed, report.failures) == (2, [])
     ours = {row["record_id"]: row for row in rows(home)}
     assert ours[whole.record_id]["cost_usd"] == whole.cost_usd
     assert ours[torn.record_id]["occurred_at"] == FIRST

@@ -52,7 +52,7 @@ def test_segments_of_an_earlier_schema_are_sealed_onto_verified_compacted_repair
     assert compact(Home(home)).days
     assert visible(home) == expected
     (home / "manifest.sqlite").unlink()
-    assert repair(Home(home)).lost == []
+    assert repair(Home(home)).losses == []
     assert visible(home) == expected
     build(Home(home))
     assert verify(Home(home)).problems == []
