@@ -60,7 +60,7 @@ def test_compaction_changes_no_report_retention_empties_days_and_erasure_leaves_
     by_day = marts(ledger)["cost_per_day"]
     assert {place.path for place in Canary(ANN).search(ledger)} >= {"build.duckdb", "warehouse.duckdb"}
     report = erase(ledger, Person(ANN))
-    assert (report.rows, report.found) == (4, [])
+    assert (report.rows, report.places) == (4, [])
     assert report.proven
     after = marts(ledger)
     assert after["cost_per_day"] == by_day
