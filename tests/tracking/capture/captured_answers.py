@@ -126,10 +126,10 @@ def sse(events: Any, *, named: bool = False, done: bool = True, **more: Any) -> 
     return Answer([*pieces, *([b"data: [DONE]\n\n"] if done else [])], kind="text/event-stream", **more)
 
 
-def aws_frame(kind: str, payload: bytes) -> bytes:
+def aws_frame(kind: str, payload: bytes, of: str = "event") -> bytes:
     """A message of an AWS event stream."""
     headers = b""
-    for name, value in ((":event-type", kind), (":content-type", "application/json"), (":message-type", "event")):
+    for name, value in ((f":{of}-type", kind), (":content-type", "application/json"), (":message-type", of)):
         headers += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
     prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
     message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload

@@ -1,9 +1,11 @@
 """`tracker.watch()` on the clients of Groq, Mistral, Cohere, Google, Bedrock and Ollama, each the real package."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -369,6 +371,38 @@ def test_what_invoke_model_reads_is_recorded_when_it_was_read(
     assert [(row["provider"], row["model"], row["input_tokens"], row["prompt"]) for row in rows()] == [
         ("aws", CLAUDE, 70, json.dumps(QUESTION, sort_keys=True))
     ] * 3
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_what_bedrock_answers_is_recorded_or_kept_though_nobody_reads_it(
+    tracker: CostTracker, provider: ProviderServer, rows: Rows, home: Path, read: int
+) -> None:
+    client, sdk = tracker.watch(bedrock().make(provider.url)), bedrock()
+    provider.on("/converse-stream", sdk.streamed())
+    provider.on("/invoke", json_answer(MESSAGE))
+    stream = sdk.stream(client)
+    for _ in zip(range(read), stream, strict=False):
+        pass
+    response = client.invoke_model(modelId=CLAUDE, body=json.dumps({"messages": QUESTION}))
+    del stream, response
+    gc.collect()
+    kept = [line for file in (home / "quarantine").iterdir() for line in file.read_text().splitlines()]
+    assert len(rows()) + len(kept) == 2
+    assert [row["status"] for row in rows()] == ["partial"] * read
+
+
+def test_an_error_in_the_middle_of_bedrocks_stream_is_raised_and_told_of(
+    tracker: CostTracker, provider: ProviderServer, rows: Rows
+) -> None:
+    botocore = pytest.importorskip("botocore.exceptions")
+    frames = [aws_frame(kind, json.dumps(event).encode()) for kind, event in CONVERSE_EVENTS[:2]]
+    slow = aws_frame("throttlingException", b'{"message": "slow"}', "exception")
+    sdk = bedrock()
+    provider.on("/converse-stream", Answer([*frames, slow], kind="application/vnd.amazon.eventstream"))
+    stream = sdk.stream(tracker.watch(sdk.make(provider.url)))
+    with pytest.raises(botocore.EventStreamError):
+        list(stream)
+    assert [(row["status"], row["error_type"]) for row in rows()] == [("partial", "EventStreamError")]
 
 
 def test_botocores_retries_are_one_call(tracker: CostTracker, provider: ProviderServer, rows: Rows) -> None:

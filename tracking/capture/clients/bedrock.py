@@ -66,24 +66,19 @@ def _answered(call: CapturedCall, status: int, parsed: dict[str, Any]) -> None:
 
 
 def _pass_events(stream: Any, body: PassingBody) -> None:
-    """Read a stream's events as it parses them."""
-    parse, events, close = stream._parse_event, stream._event_generator, stream.close  # noqa: SLF001
+    """Read a stream's events as it parses them, which is where those that tell of an error are raised."""
+    parse, close = stream._parse_event, stream.close  # noqa: SLF001
 
     def parsed(event: Any) -> Any:
-        made = parse(event)
+        try:
+            made = parse(event)
+        except BaseException as error:
+            body.fail(error)
+            body.close()
+            raise
         if made:
             body.feed(made)
         return made
-
-    def watched() -> Iterator[Any]:
-        try:
-            yield from events
-            body.end()
-        except Exception as error:
-            body.fail(error)
-            raise
-        finally:
-            body.close()
 
     def closed() -> None:
         try:
@@ -91,7 +86,36 @@ def _pass_events(stream: Any, body: PassingBody) -> None:
         finally:
             body.close()
 
-    stream._parse_event, stream._event_generator, stream.close = parsed, watched(), closed  # noqa: SLF001
+    stream._event_generator = PassingEvents(stream._event_generator, body)  # noqa: SLF001
+    stream._parse_event, stream.close = parsed, closed  # noqa: SLF001
+
+
+class PassingEvents:
+    """What a stream takes its events from, passed through."""
+
+    def __init__(self, events: Iterator[Any], body: PassingBody) -> None:
+        self._events = events
+        self._body = body
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._events)
+        except StopIteration:
+            self._body.end()
+            raise
+        except BaseException as error:
+            self._body.fail(error)
+            self._body.close()
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._events, name)
+
+    def __del__(self) -> None:
+        self._body.close()
 
 
 class InvokedBody(WholeBody):
@@ -140,6 +164,9 @@ class PassingRaw:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
+
+    def __del__(self) -> None:
+        self._body.close()
 
     def _came(self, data: bytes, is_all: bool) -> None:
         if data:
