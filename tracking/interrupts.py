@@ -4,7 +4,10 @@ A soft time limit, a timeout, Ctrl-C. Such an exception says nothing of the code
 `TimeoutError` is an `OSError`, but the disk is well. So it is no refusal of a call, and always reaches the caller.
 """
 
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from inspect import CO_VARARGS
 from types import FrameType, TracebackType
 
@@ -13,6 +16,28 @@ from pydantic import ValidationError
 OURS = __name__.partition(".")[0]
 RAISED_BY_OURS = {OURS, "builtins", "decimal", "json", "pydantic", "pydantic_core"}
 """Where the classes of exceptions come from that our own frames raise, or what they call in C."""
+
+
+class _Handled(threading.local):
+    """What the application was handling when it came to us, by thread."""
+
+    error: BaseException | None = None
+
+
+_handled = _Handled()
+
+
+@contextmanager
+def apart_from_what_is_handled() -> Generator[None, None, None]:
+    """What is being handled already is no interrupt of what happens in here: a stream is closed while its loop is left.
+
+    Python makes it the context of everything that is raised meanwhile, of a mere failed look-up too.
+    """
+    before, _handled.error = _handled.error, sys.exc_info()[1]
+    try:
+        yield
+    finally:
+        _handled.error = before
 
 
 def interrupt_behind(error: BaseException) -> BaseException | None:
@@ -29,7 +54,7 @@ def raise_interrupt_behind(error: BaseException) -> None:
 def _history(error: BaseException | None) -> Iterator[BaseException]:
     """An exception, and those that were being handled when it was raised, in turn."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
+    while error is not None and error is not _handled.error and id(error) not in seen:
         seen.add(id(error))
         yield error
         if isinstance(error, ValidationError):  # pydantic takes a validator's ValueError or AssertionError for its own

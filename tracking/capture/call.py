@@ -13,7 +13,7 @@ from tracking.capture.asked import Asked, asked
 from tracking.capture.bodies import BodyReader, documents
 from tracking.capture.recorder import Recorder
 from tracking.errors import ArgumentError, CostTrackingError, ResponseError
-from tracking.interrupts import raise_interrupt_behind
+from tracking.interrupts import apart_from_what_is_handled, raise_interrupt_behind
 from tracking.providers import provider_at
 from tracking.rows.prompt import WITHHELD
 
@@ -234,8 +234,9 @@ def _seller_of(model: str | None) -> str | None:
 @contextmanager
 def unharmed(recorder: Recorder, what: str) -> Generator[None, None, None]:
     """Whatever goes wrong in here is ours, and counted; the application's call goes on. Interrupts go through."""
-    try:
-        yield
-    except Exception as error:
-        raise_interrupt_behind(error)
-        recorder.fell_short(what, error)
+    with apart_from_what_is_handled():
+        try:
+            yield
+        except Exception as error:
+            raise_interrupt_behind(error)
+            recorder.fell_short(what, error)

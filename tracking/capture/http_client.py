@@ -1,7 +1,7 @@
 """HTTP clients of the httpx family: what is sent through them for a call, and the bytes of the answer as they pass."""
 
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, cast
 
 from tracking.capture.bodies import reader_for
 from tracking.capture.call import CapturedCall, current_call, unharmed
@@ -16,7 +16,7 @@ def watch_http_client(client: Any, patches: Patches) -> None:
 
     Twice is once; it is put back when the last of those that share it is no longer watched.
     """
-    users: Any = vars(client).get(MARK)
+    users = cast("_Users | None", client.__dict__.get(MARK))
     if users is None:
         users = _Users()
         users.patches.replace(client, MARK, users)

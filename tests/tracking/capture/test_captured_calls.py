@@ -1,13 +1,15 @@
 """What holds for captured calls of every kind: whose they are, never in the way, nothing lost unsaid."""
 
+import asyncio
 import errno
 import gc
+import gzip
 import json
 import logging
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from captured_answers import MESSAGES, chat, chat_chunks, sse
 from hypothesis import given
 from hypothesis import strategies as st
-from provider_server import ProviderServer, json_answer
+from provider_server import Answer, ProviderServer, json_answer
 
 import tracking
 from tracking import ArgumentError, CostTracker
@@ -151,6 +153,28 @@ def test_what_waits_to_be_fetched_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert begun.take("r4") is Begun.TAKEN
 
 
+@pytest.mark.parametrize("error", [GeneratorExit, KeyboardInterrupt, asyncio.CancelledError, ZeroDivisionError])
+def test_what_the_application_is_handling_when_a_stream_ends_keeps_no_row_away(
+    tracker: CostTracker, provider: ProviderServer, rows: Rows, error: type[BaseException]
+) -> None:
+    """Who sells at an address is looked up once, and that it is nobody known was taken for the exception around it."""
+    provider.on("/chat/completions", sse(chat_chunks(usage=False)))
+    client = tracker.watch(openai.OpenAI(base_url=f"{provider.url}/amid/{error.__name__}", api_key="k"))
+
+    def texts() -> Iterator[Any]:
+        with ask(client, stream=True) as stream:
+            yield from stream
+
+    running: Any = texts()
+    next(running)
+    if error is GeneratorExit:
+        running.close()
+    else:
+        with pytest.raises(error):
+            running.throw(error())
+    assert len(rows()) == 1
+
+
 def test_an_interrupt_goes_through(tracker: CostTracker, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -253,6 +277,21 @@ def test_what_was_asked_is_read_of_the_request(path: str, body: Any, model: Any,
     if prompt == "system+hi":
         prompt = [{"role": "system", "content": "be"}, {"role": "user", "content": "hi"}]
     assert asked("POST", path, sent) == (model, prompt, is_paid)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_an_answer_too_long_to_be_kept_reaches_the_application_whole(
+    tracker: CostTracker, client: Any, provider: ProviderServer, rows: Rows, monkeypatch: Any, encoding: str
+) -> None:
+    tracker.watch(client)
+    monkeypatch.setattr("tracking.capture.passing.MOST_BYTES", 100)
+    monkeypatch.setattr("tracking.capture.bodies.MOST_BYTES", 100)
+    lines = b"\n".join(b'{"custom_id": "%d"}' % number for number in range(1000))
+    body = gzip.compress(lines) if encoding == "gzip" else lines
+    provider.on("/files", Answer([body], kind="application/octet-stream", headers={"content-encoding": encoding}))
+    with client.files.with_streaming_response.content("f") as response:
+        assert response.read() == lines
+    assert (rows(), tracker.captured.unread) == ([], 1)
 
 
 @given(st.data())

@@ -48,7 +48,7 @@ class _Beginning:
 def _copy_watched(copy: Any) -> Any:
     def watched_copy(client: Any, *given: Any, **options: Any) -> Any:
         made = copy(client, *given, **options)
-        beginning: Any = vars(client).get(BEGIN)
+        beginning: Any = client.__dict__.get(BEGIN)
         if isinstance(beginning, _Beginning):
             unwatch(made)  # which `watch_everything()` has found, for another tracker perhaps
             watch(made, beginning.recorder, beginning.provider)
