@@ -9,9 +9,10 @@ import logging
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from tests.audit import budgets, costs, finance, movers, outcomes, quality, units, usage
+from tests.audit import budgets, costs, finance, movers, outcomes, quality, savings, units, usage
 from tests.audit.compare import Comparison, compare, published_relations, published_rows, report
 from tests.audit.hostile import TODAY, choose_zone, make_ledger
 from tests.audit.rows import Books
@@ -20,7 +21,7 @@ from tracking.home import Home
 from warehouse.building import dbt
 from warehouse.building.build import build
 
-FAMILIES = (costs, usage, outcomes, quality, movers, budgets, finance, units)
+FAMILIES = (costs, usage, outcomes, quality, movers, budgets, finance, units, savings)
 ZONES = ("UTC", "Pacific/Kiritimati", "America/St_Johns")
 
 
@@ -29,6 +30,15 @@ def audit(home: Path, zone: str) -> list[Comparison]:
     books = Books.read(home, zone, TODAY)
     expected = [relation for family in FAMILIES for relation in family.recomputed(books)]
     published = published_rows(home / "warehouse.duckdb", [one.relation for one in expected])
+    return [compare(published[one.relation], one) for one in expected] + _audit_as_of(books)
+
+
+def _audit_as_of(books: Books) -> list[Comparison]:
+    """The cuts of cost as they were known when half of the rows had been recorded."""
+    instant = sorted(row["recorded_at"] for row in books.rows)[len(books.rows) // 2]
+    cuts = [one for one in costs.recomputed(books.known_at(instant)) if one.relation.startswith("cost_per_")]
+    expected = [replace(one, relation=f"{one.relation}_as_of") for one in cuts]
+    published = published_rows(books.home / "warehouse.duckdb", [one.relation for one in expected], instant)
     return [compare(published[one.relation], one) for one in expected]
 
 

@@ -26,6 +26,8 @@ class Recomputed:
     key: tuple[str, ...]
     rows: list[Row]
     left_out: tuple[str, ...] = ()
+    apart: float = 1e-15
+    """How far a DOUBLE may be off, beside its last digits."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ def compare(published: Sequence[Row], expected: Recomputed) -> Comparison:
             if one is missing or other is missing:
                 side = "published" if other is missing else "recomputed"
                 result.differences.append(f"{_shown(expected, key)}: {name} is only {side}")
-            elif not is_same(one, other):
+            elif not is_same(one, other, expected.apart):
                 result.differences.append(f"{_shown(expected, key)}: {name} is {one!r}, recomputed {other!r}")
     return result
 
@@ -75,23 +77,27 @@ def _shown(expected: Recomputed, key: tuple[Any, ...]) -> str:
     return ", ".join(f"{name}={value}" for name, value in zip(expected.key, key, strict=True))
 
 
-def is_same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any, apart: float) -> bool:
     """NULL is not zero; a DOUBLE is the same within a billionth, all else exactly."""
     if one is None or other is None:
         return one is other
     if isinstance(one, float) or isinstance(other, float):
-        return math.isclose(float(one), float(other), rel_tol=NEAR, abs_tol=1e-15)
+        return math.isclose(float(one), float(other), rel_tol=NEAR, abs_tol=apart)
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return bool(_plain(one) == _plain(other))
 
 
-def published_rows(warehouse: Path, relations: Iterable[str]) -> dict[str, list[Row]]:
+def published_rows(warehouse: Path, relations: Iterable[str], as_of: datetime | None = None) -> dict[str, list[Row]]:
+    """By relation, what it holds; of the form that takes an instant, what it says of that one."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         found: dict[str, list[Row]] = {}
         for relation in relations:
-            result = connection.execute(f'from "{relation}"')
+            if as_of is None:
+                result = connection.execute(f'from "{relation}"')
+            else:
+                result = connection.execute(f"from \"{relation}\"(timestamptz '{as_of.isoformat()}')")
             names = [column[0] for column in result.description]
             found[relation] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         return found

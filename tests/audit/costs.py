@@ -1,12 +1,13 @@
-"""The cuts of cost: one recomputation, and for each cut what its rows are told apart by."""
+"""The cuts of cost: one recomputation, and for each cut what its rows are told apart by; and the dimensions."""
 
 import csv
 from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.audit.compare import Recomputed
-from tests.audit.rows import Books, Row, grouped, measures, start_of
+from tests.audit.rows import WEEKDAYS, Books, Row, grouped, measures, next_start, start_of
 from tests.audit.trees import Trees
 
 Name = tuple[str, str | None]
@@ -65,6 +66,7 @@ def recomputed(books: Books) -> Iterable[Recomputed]:
         yield _cut(books, f"cost_per_{cut}", grain, with_span=True)
     for cut, grain in others.items():
         yield _cut(books, f"cost_per_{cut}", grain)
+    yield _dates(books)
     yield dimension("dim_user", "user", users, grouped(books.rows, lambda row: (row["user_id"], row["tenant"])))
     held = grouped(books.rows, lambda row: (trees.assignment(row), row["tenant"]))
     yield dimension("dim_assignment", "assignment", assignments, {key: held[key] for key in held if key[0] is not None})
@@ -88,10 +90,39 @@ def _span(rows: list[Row]) -> Row:
     return {"first_reporting_date": min(days, default=None), "last_reporting_date": max(days, default=None)}
 
 
+def _dates(books: Books) -> Recomputed:
+    """Whole years, as long as there are days of our time; days of wrong clocks by themselves."""
+    days = {row["reporting_date"] for row in books.rows}
+    years = {day.year for day in days if 2000 <= day.year <= 2099}
+    first, end = date(min(years), 1, 1), date(max(years) + 1, 1, 1)
+    days |= {first + timedelta(days=number) for number in range((end - first).days)}
+    return Recomputed("dim_date", ("reporting_date",), [_date(books, day) for day in days])
+
+
+def _date(books: Books, day: date) -> Row:
+    starts = {period: start_of(period, day) for period in ("week", "month", "quarter", "year")}
+    ends = {period: next_start(period, starts[period]) for period in ("week", "month", "quarter")}
+    return {f"is_whole_{period}": end <= books.today for period, end in ends.items()} | {
+        "reporting_date": day,
+        "year_number": day.year,
+        "quarter_number": (day.month + 2) // 3,
+        "month_number": day.month,
+        "day_of_month": day.day,
+        "reporting_month": starts["month"],
+        "reporting_quarter": starts["quarter"],
+        "reporting_fiscal_year": starts["year"],
+        "reporting_week": starts["week"],
+        "iso_weekday": day.isoweekday(),
+        "weekday_name": WEEKDAYS[day.weekday()],
+        "is_weekend": day.isoweekday() > 5,
+        "is_whole_day": day < books.today,
+    }
+
+
 def names(path: Path) -> dict[Name, str]:
     """The names of a file of dimensions; of one thing the last counts."""
     with path.open(encoding="utf-8", newline="") as file:
-        return {(line[0], line[2] or None): line[1] for line in list(csv.reader(file))[1:]}
+        return {(line[0], line[2] or None): line[1] for line in list(csv.reader(file))[1:] if line[1]}
 
 
 def named(known: dict[Name, str], identity: str | None, tenant: str | None) -> str | None:

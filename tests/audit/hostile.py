@@ -71,7 +71,8 @@ input_mtok = "0.8123456789"
 output_mtok = "2.4"
 """
 NAMES = {
-    "users.csv": 'user_id,name,tenant\nteacher-1,All\'s,\nteacher-1,Of the north,north\n"a,b;c",Comma,\nnobody,N,\n',
+    "users.csv": 'user_id,name,tenant\nteacher-1,All\'s,\nteacher-1,Of the north,north\n"a,b;c",Comma,\nnobody,N,\n'
+    "teacher-1,Everyone,\nnameless,,\n",
     "assignments.csv": "assignment_id,name,tenant\n1,First,\n1,First of the south,south\n2,Second,\n77,Never called,\n",
 }
 INVOICES = {
@@ -158,7 +159,7 @@ def _calls(chance: random.Random, count: int, part: int) -> Iterator[dict[str, A
         edge = chance.choice(EDGES) + timedelta(microseconds=chance.choice((-1, 0, 1)))
         ordinary = FIRST + timedelta(seconds=chance.random() ** 0.8 * DAYS * 86400)
         call: dict[str, Any] = {
-            "llm_response": _answer(chance, provider, model, identity, chance.randrange(40_000)),
+            "llm_response": _answer(chance, provider, model, identity, _length(chance, number)),
             "user": None if number % 50 == 7 else chance.choice(USERS),
             "request_type": chance.choice(REQUEST_TYPES),
             "prompt": f"Grade this, {chance.randrange(40)}." * chance.choice((1, 3, 300)),
@@ -177,6 +178,11 @@ def _calls(chance: random.Random, count: int, part: int) -> Iterator[dict[str, A
                 error_type=chance.choice(("Timeout", "RateLimit")),
             )
         yield call
+
+
+def _length(chance: random.Random, number: int) -> int:
+    """In tokens; some far longer than others, and beyond what the first of a model's rates is for."""
+    return 3_000_000 if number % 97 == 0 else chance.randrange(40_000)
 
 
 def _things(chance: random.Random) -> dict[str, Any]:

@@ -12,7 +12,8 @@ PERCENTS = (50, 90, 99)
 
 def recomputed(books: Books) -> Iterable[Recomputed]:
     yield _errors(books)
-    yield _wasted(books)
+    key = ("reporting_month", "provider", "llm", "request_type", "waste")
+    yield Recomputed("wasted_spend", key, wasted(books))
     yield _performance(books)
 
 
@@ -41,7 +42,7 @@ def _errors(books: Books) -> Recomputed:
     return Recomputed("error_rates_daily", key, rows)
 
 
-def _wasted(books: Books) -> Recomputed:
+def wasted(books: Books) -> list[Row]:
     key = ("reporting_month", "provider", "llm", "request_type", "waste")
     reasons = _reasons(books)
     groups = grouped(
@@ -60,7 +61,7 @@ def _wasted(books: Books) -> Recomputed:
         for values, group in groups.items()
     ]
     rows = with_shares(rows, lambda row: row["reporting_month"], share_of_cost="cost_usd")
-    return Recomputed("wasted_spend", key, [row for row in rows if row["waste"] != "none"])
+    return [row for row in rows if row["waste"] != "none"]
 
 
 def _reasons(books: Books) -> dict[str, str]:

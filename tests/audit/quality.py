@@ -10,6 +10,12 @@ from warehouse.quarantine.standing import standing_refusals
 
 SHARES = {"share_of_requests": "requests", "share_of_tokens": "token_count", "share_of_cost": "cost_usd"}
 LATE = {"hour_late_requests": 3_600_000, "day_late_requests": 86_400_000}
+UNUSABLE = [
+    {"file_name": "users.csv", "line_number": 2, "reason": "named again in line 6, which counts"},
+    {"file_name": "users.csv", "line_number": 7, "reason": "name is empty"},
+]
+"""What is wrong with the names of `hostile.NAMES`."""
+
 CONFLICT = (
     *("event_key", "record_id", "tenant", "user_id", "trackable_type", "trackable_id", "request_type", "provider"),
     *("llm", "provider_response_id", "token_count", "cost_usd", "occurred_at", "recorded_at"),
@@ -23,6 +29,7 @@ def recomputed(books: Books) -> Iterable[Recomputed]:
     yield _late(books)
     yield _fresh(books)
     yield _conflicts(books)
+    yield Recomputed("unusable_names", ("file_name", "line_number"), UNUSABLE)
     own = (
         "call_id",
         "standing",

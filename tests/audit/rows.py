@@ -29,6 +29,7 @@ COUNTS = (
     "micro_usd",
 )
 MEASURES = (*COUNTS, "cost_usd")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WORDS = (
     "tokens_from_text",
     "totals_disagree",
@@ -56,6 +57,11 @@ class Books:
     def read(cls, home: Path, zone: str, today: date) -> "Books":
         rows = prepared(segment_rows(home), ZoneInfo(zone))
         return cls(home, ZoneInfo(zone), today, rows)
+
+    def known_at(self, instant: datetime) -> "Books":
+        """The same books as they were known then: rows that were recorded later are left out."""
+        known = (row for row in self.rows if row["recorded_at"] <= instant)
+        return Books(self.home, self.zone, self.today, prepared(known, self.zone))
 
     @cached_property
     def calls(self) -> list[Row]:

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from tests.audit.compare import Recomputed
-from tests.audit.rows import Books, Row, grouped, measures, share, start_of, total, with_shares
+from tests.audit.rows import WEEKDAYS, Books, Row, grouped, measures, share, start_of, total, with_shares
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SHARES = {"share_of_requests": "requests", "share_of_tokens": "token_count", "share_of_cost": "cost_usd"}
 SIZES = ("prompt_chars", "input_tokens", "output_tokens")
 
