@@ -101,7 +101,9 @@ def _around(function: Any, read: Reader) -> Callable[..., Any]:
                         produced = await step(value)
                     try:
                         step, value = made.asend, (yield produced)
-                    except Exception as error:
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # an interrupt too: it is the generator's own to meet
                         step, value = made.athrow, error
             except StopAsyncIteration:
                 return
@@ -123,7 +125,9 @@ def _around(function: Any, read: Reader) -> Callable[..., Any]:
                         produced = step(value)
                     try:
                         step, value = made.send, (yield produced)
-                    except Exception as error:
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # an interrupt too: it is the generator's own to meet
                         step, value = made.throw, error
             except StopIteration as end:
                 return end.value

@@ -99,6 +99,39 @@ def test_an_asynchronous_generator_too() -> None:
     assert asyncio.run(use()) == [{"user": "t1"}, {}, {"user": "t1"}, {}]
 
 
+def test_generators_meet_what_is_thrown_into_them_cancellation_too() -> None:
+    met: list[type[BaseException]] = []
+
+    @attributed(user="teacher")
+    def steps(teacher: str) -> Iterator[int]:
+        try:
+            yield 1
+        except BaseException as error:
+            met.append(type(error))
+            raise
+
+    @attributed(user="teacher")
+    async def steps_async(teacher: str) -> AsyncIterator[int]:
+        try:
+            yield 1
+        except BaseException as error:
+            met.append(type(error))
+            raise
+
+    async def use() -> None:
+        running: Any = steps_async("t1")
+        await anext(running)
+        with pytest.raises(asyncio.CancelledError):
+            await running.athrow(asyncio.CancelledError())
+
+    running: Any = steps("t1")
+    next(running)
+    with pytest.raises(KeyboardInterrupt):
+        running.throw(KeyboardInterrupt())
+    asyncio.run(use())
+    assert met == [KeyboardInterrupt, asyncio.CancelledError]
+
+
 @pytest.mark.parametrize("word", ["user", "trackable", "trackable_parent"])
 def test_a_name_of_no_argument_is_refused_where_it_is_written(word: str) -> None:
     with pytest.raises(ArgumentError, match=rf"^{word} \('teacher'\) is no argument of .*which has essay"):
