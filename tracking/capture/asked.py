@@ -14,9 +14,9 @@ MODEL_IN_PATH = re.compile(r"/(?:model|models|deployments|publishers/[^/]+/model
 """Azure's deployment, Bedrock's and Gemini's model: `/model/us.anthropic.claude-…-v1:0/invoke`, `/models/…:embed`."""
 
 FREE = re.compile(
-    r"/(?:count_tokens|countTokens|input_tokens|tokenize|detokenize|moderations|batches|batch|files|uploads|fine_tuning|"
-    r"assistants|evals|graders|client_secrets|sessions)\b"
-    r"|:(?:countTokens|batchGenerateContent|asyncBatchEmbedContent)\b"
+    r"/(?:count_tokens|count-tokens|countTokens|input_tokens|tokenize|detokenize|moderations|batches|batch|files|"
+    r"uploads|fine_tuning|assistants|evals|graders|client_secrets|sessions)(?:[/:]|$)"
+    r"|:(?:countTokens|computeTokens|batchGenerateContent|asyncBatchEmbedContent)\b"
 )
 """What costs nothing by itself, though it may name a model."""
 
