@@ -12,7 +12,7 @@ from ledgers import NOON, build_marts, record
 from tracking import CostCalculator, CostTracker, LLMResponse, Usage
 from tracking.home import Home
 from warehouse.published.read import open_warehouse
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def answer(model: str, tokens: tuple[int, int]) -> LLMResponse:
 
 def price(home: Home, *models: str) -> None:
     home.prices_toml.write_text("".join(map(PRICE.format, models)), encoding="utf-8")
-    assert reprice(home, Selection()).rows == 1
+    assert reprice(home, RowSelection()).rows == 1
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         record(tracker, answer(OWN[2], OWN_TOKENS[1]), idempotency_key=OWN[2])
     seal(home)
     home.prices_toml.write_text("".join(map(PRICE.format, OWN)), encoding="utf-8")
-    assert reprice(home, Selection()).rows == 2
+    assert reprice(home, RowSelection()).rows == 2
     home.invoices.mkdir(exist_ok=True)
     lines = [f"openai,2026-11-01,2026-11-30,{OWN_USD},USD,{model},{sum(OWN_TOKENS[1])}" for model in OWN]
     (home.invoices / "openai.csv").write_text("\n".join(["provider,from,to,amount,currency,model,quantity", *lines]))
