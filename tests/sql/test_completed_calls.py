@@ -18,7 +18,7 @@ from warehouse.sealing.seal import seal
 pytestmark = pytest.mark.slow
 
 SEARCHES = {"web_searches": 2}
-STREAMS = {
+STREAMS: dict[str, dict[str, Any]] = {
     "gpt-5": {"input_tokens": 100, "output_tokens": 50},
     "gpt-5-mini": {"input_tokens": 400, "output_tokens": 300},
     "gpt-4.1": {"input_tokens": 4000, "cache_read_tokens": 2048, "output_tokens": 10},
