@@ -9,7 +9,7 @@ from typing import Any
 
 from tracking import CostTracker, LLMResponse
 from tracking.home import Home
-from warehouse.sealing.reprice import Selection, reprice
+from warehouse.sealing.reprice import RowSelection, reprice
 from warehouse.sealing.seal import seal
 
 TODAY = date(2026, 11, 12)
@@ -140,9 +140,9 @@ def make_ledger(home: Path, calls: int, seed: int) -> None:
         streams = []
         if part == 1:
             (home / "prices.toml").write_text(PRICES + PRICED_LATER, encoding="utf-8")
-            reprice(Home(home), Selection())
+            reprice(Home(home), RowSelection())
     (home / "prices.toml").write_text((PRICES + PRICED_LATER).replace("12.5", "20"), encoding="utf-8")
-    reprice(Home(home), Selection(restate=True))
+    reprice(Home(home), RowSelection(restate=True))
     seal(Home(home))
 
 
