@@ -5,19 +5,8 @@ import sys
 from pathlib import Path
 
 from books import LONG, Tally
-from everything_at_once import (
-    BATCH,
-    EACH,
-    RETENTION,
-    TODAY,
-    acknowledged,
-    backups,
-    cost_of,
-    is_old,
-    standing,
-    usage_of,
-    writer_of,
-)
+from everything_at_once import BATCH, RETENTION, TODAY, acknowledged, backups
+from numbered_calls import EACH, cost_of, is_old, standing, usage_of, writer_of
 
 from tracking.home import Home
 from warehouse.building.build import build
