@@ -5,12 +5,9 @@ The tests follow one another on one home, the demo's with some oddities added, b
 
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,155 +15,26 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 from documents import DOCS, DocumentedQuery, documented_queries
-from ledgers import NOON, body, llm_cost, record, record_month, write_journal
+from expected_movers import expected_changes, start_of
+from ledgers import NOON, body, llm_cost, record
+from mart_tables import Tables, as_of, assert_calendar_is_right, assert_every_cut_is_proven, tables, unreadable
+from odd_month import play_odd_month, use_timezone
 
 from tracking import CostTracker
 from tracking.home import Home
 from warehouse.building.build import build
-from warehouse.demo import play
-from warehouse.published.proof import prove
 from warehouse.published.read import open_warehouse
 from warehouse.sealing.seal import seal
 
 COOKBOOK = DOCS / "sql-cookbook.md"
-INVOICE = "provider,from,to,amount,currency\nopenai,2026-09-01,2026-09-30,30.00,USD\n"
-SUMMER_TIME_ENDS = datetime(2026, 10, 25, tzinfo=UTC)
 LATE_DAY = date(2026, 9, 16)
-PARQUET_ENDS = 8
-"""Bytes after a Parquet file's footer: the footer's length, and the magic."""
-
-Tables = dict[str, list[tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A month of the school, and what is odd: a stream's partial answer, reused ids, clocks, bytes that are no line, a
-    call dear beyond measure, an invoice."""
     home = Home(tmp_path_factory.mktemp("marts") / "home")
-    play(home.root, calls=900)
-    with CostTracker(home.root, on_unknown_model="record") as tracker:
-        record_month(tracker)
-        record(tracker, body(500, 10, id="stream"), status="partial", at=NOON)
-        record(tracker, body(700, 10, id="reused"), user="one")
-        record(tracker, body(600, 10, id="reused"), user="another")
-        record(tracker, body(1, 1), at=datetime.now(UTC) + timedelta(minutes=5))
-        for quarter in range(4 * 28):
-            record(tracker, body(quarter + 1), at=SUMMER_TIME_ENDS + timedelta(minutes=15 * (quarter - 8)))
-        record(tracker, body(9_000_000, 9), user="newcomer", at=datetime(2026, 9, 25, 10, tzinfo=UTC))
-    (home.root / "invoices").mkdir()
-    (home.root / "invoices" / "openai.csv").write_text(INVOICE)
-    write_journal(home.root, b"no line at all\n")
+    play_odd_month(home)
     return home
-
-
-def use_timezone(home: Home, timezone: str) -> None:
-    text = home.ledger_toml.read_text()
-    home.ledger_toml.write_text(re.sub(r"reporting_timezone = .*", f'reporting_timezone = "{timezone}"', text))
-
-
-def declared_cuts(home: Home) -> set[str]:
-    nodes = json.loads((home.dbt / "target" / "manifest.json").read_text())["nodes"].values()
-    return {
-        node["name"]
-        for node in nodes
-        if node["resource_type"] == "model" and node["config"]["meta"].get("cut") and "marts" in node["fqn"]
-    }
-
-
-def tables(home: Home) -> Tables:
-    """Every published mart's columns and rows."""
-    with open_warehouse(home) as warehouse:
-        names = warehouse.execute(
-            "select table_name from information_schema.tables "
-            "where table_schema = 'main' and table_name not like 'stg_%'"
-        ).fetchall()
-        return {name: warehouse.execute(f"select * from {name} order by all").fetchall() for (name,) in names}
-
-
-def assert_every_cut_is_proven(home: Home) -> None:
-    with open_warehouse(home) as warehouse:
-        proofs = {proof.cut: proof for proof in prove(warehouse)}
-        assert proofs.keys() == declared_cuts(home)
-        assert len(proofs) >= 17
-        assert [cut for cut, proof in proofs.items() if not proof.holds] == []
-        rows = warehouse.execute("select sum(requests), sum(cost_usd) from fct_usage").fetchone()
-    with duckdb.connect() as plain:
-        # Counted from the files that lie there, without the manifest's or dbt's word for it.
-        counted = plain.execute(
-            "select count(*) filter (charge_class = 'usage'), sum(cost_usd) from read_parquet(?)",
-            [f"{home.usage}/*/*.parquet"],
-        ).fetchone()
-    assert rows == counted
-
-
-def calendar(home: Home, timezone: str) -> dict[str, Counter[Any]]:
-    """Requests by day, week, month and hour of the week, by Python's own idea of the time zone."""
-    zone = ZoneInfo(timezone)
-    with open_warehouse(home) as warehouse:
-        rows = warehouse.execute("select occurred_at, requests from fct_usage").fetchall()
-    found: dict[str, Counter[Any]] = defaultdict(Counter)
-    for occurred_at, requests in rows:
-        local = occurred_at.astimezone(zone)
-        day = local.date()
-        found["cost_per_day"][day] += requests
-        found["cost_per_week"][day - timedelta(days=day.weekday())] += requests
-        found["cost_per_month"][day.replace(day=1)] += requests
-        found["cost_per_quarter"][day.replace(day=1, month=(day.month - 1) // 3 * 3 + 1)] += requests
-        found["usage_by_hour"][(day.isoweekday(), local.hour)] += requests
-    return found
-
-
-def assert_calendar_is_right(home: Home, timezone: str) -> None:
-    keys = {
-        "cost_per_day": "reporting_date",
-        "cost_per_week": "reporting_week",
-        "cost_per_month": "reporting_month",
-        "cost_per_quarter": "reporting_quarter",
-        "usage_by_hour": "(iso_weekday, reporting_hour)",
-    }
-    expected = calendar(home, timezone)
-    with open_warehouse(home) as warehouse:
-        for mart, key in keys.items():
-            rows = warehouse.execute(f"select {key}, requests from {mart}").fetchall()
-            assert len(dict(rows)) == len(rows)
-            assert Counter(dict(rows)) == expected[mart], mart
-        assert warehouse.execute("select count(*) from usage_by_hour").fetchone() == (7 * 24,)
-
-
-@contextmanager
-def unreadable(home: Home, *, but: date | None = None) -> Iterator[None]:
-    """Wipe the rows of every segment, those of one day excepted, and leave the footers.
-
-    A build would name them as damaged before it reads anything; here it is seen what it reads.
-    """
-    files = [file for file in home.usage.glob("*/*.parquet") if file.parent.name != f"usage_date={but}"]
-    contents = {file: file.read_bytes() for file in files}
-    unchecked = pytest.MonkeyPatch()
-    try:
-        unchecked.setattr("warehouse.building.build.refuse_damaged", lambda *_: None)
-        for file, content in contents.items():
-            footer = int.from_bytes(content[-PARQUET_ENDS:-4], "little") + PARQUET_ENDS
-            file.write_bytes(content[:4] + bytes(len(content) - footer - 4) + content[-footer:])
-        yield
-    finally:
-        unchecked.undo()
-        for file, content in contents.items():
-            file.write_bytes(content)
-
-
-def as_of(home: Home, instant: datetime) -> Tables:
-    """Every report that can be asked for as of an instant, at that one."""
-    with open_warehouse(home) as warehouse:
-        names = warehouse.execute(
-            "select function_name from duckdb_functions() where function_name like 'cost_p%_as_of' or "
-            "function_name = 'cost_movers_as_of'"
-        ).fetchall()
-        return {
-            name.removesuffix("_as_of"): warehouse.execute(
-                f"select * from {name}(?::timestamptz) order by all", [instant]
-            ).fetchall()
-            for (name,) in names
-        }
 
 
 def test_every_cut_sums_to_the_ledger_fourteen_hours_east(home: Home) -> None:
@@ -260,16 +128,7 @@ def test_movers_account_for_every_change_to_the_last_digit(home: Home, closed: t
             " from cost_per_day"
         ).fetchall()
         for period in ("week", "month"):
-            starts = sorted({start_of(period, day) for day in [*days, min(last, last_with_calls)]})
-            not_over = start_of(period, last + timedelta(days=1))
-            expected: dict[date, Decimal] = {}
-            nothing = Decimal(0)
-            for earlier, later in pairwise(starts if period == "month" else weeks(starts)):
-                until = earlier + (last - later) if later == not_over else date.max
-                now = sum((cost for day, cost in days.items() if start_of(period, day) == later), nothing)
-                expected[later] = now - sum(
-                    (cost for day, cost in days.items() if start_of(period, day) == earlier and day <= until), nothing
-                )
+            expected = expected_changes(period, days, last, last_with_calls)
             found = warehouse.execute(
                 "select period_start, sum(change_usd), sum(volume_usd) + sum(price_usd) + sum(mix_usd) "
                 "from cost_movers where period = ? group by all",
@@ -280,14 +139,6 @@ def test_movers_account_for_every_change_to_the_last_digit(home: Home, closed: t
                 start: change for start, change in expected.items() if change or start in with_calls
             }
             assert all(change == effects for _, change, effects in found)
-
-
-def start_of(period: str, day: date) -> date:
-    return day.replace(day=1) if period == "month" else day - timedelta(days=day.weekday())
-
-
-def weeks(starts: list[date]) -> list[date]:
-    return [starts[0] + timedelta(weeks=number) for number in range((starts[-1] - starts[0]).days // 7 + 1)]
 
 
 def test_coverage_conflicts_quarantine_and_clocks_are_reported(home: Home, closed: tuple[datetime, Tables]) -> None:
