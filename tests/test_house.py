@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSE = ("tracking", "warehouse", "dagster_project")
 MOST_MODULES = 16
 MOST_LINES = 320
+LONGER = {"tests/tracking/capture/test_watched_openai.py", "tests/tracking/capture/test_watched_others.py"}
+"""A client's methods beside each other: what is recorded of one is told apart from what is recorded of the next."""
 
 
 def modules(*folders: str) -> list[Path]:
@@ -33,9 +35,10 @@ def test_no_folder_of_models_holds_more_than_can_be_taken_in() -> None:
 
 def test_no_module_is_longer_than_can_be_read_in_one_go() -> None:
     folders = [ROOT / "sql" / name for name in ("models", "macros", "tests")]  # not what dbt wrote beside them
-    paths = [*modules(*HOUSE), *(path for folder in folders for path in folder.rglob("*.sql"))]
+    of_dbt = [path for folder in folders for kind in ("*.sql", "*.yml") for path in folder.rglob(kind)]
+    paths = [*modules(*HOUSE, "tests"), *of_dbt]
     lines = {path.relative_to(ROOT).as_posix(): len(path.read_bytes().splitlines()) for path in paths}
-    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES and name not in LONGER} == {}
 
 
 def test_every_module_says_what_it_is_for() -> None:
