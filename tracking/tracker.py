@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
@@ -22,19 +23,18 @@ from tracking.capture.recorder import Recorder
 from tracking.capture.watch import Client, watch
 from tracking.errors import ArgumentError, LedgerError, UnknownModelError
 from tracking.home import Home
-from tracking.interrupts import interrupt_behind, raise_interrupt_behind
+from tracking.interrupts import apart_from_what_is_handled, interrupt_behind, raise_interrupt_behind
 from tracking.journal.quarantine import Quarantine
 from tracking.journal.writer import Durability, JournalWriter, record_line
 from tracking.pricing.calculator import CostCalculator, CostSource
 from tracking.pricing.cost import Cost
 from tracking.pricing.price_files import PriceFiles
 from tracking.pricing.sources.overrides import PriceOverrides
-from tracking.rows.build import attribution_of, build_record, instant_of_call
+from tracking.rows.build import attribution_of, build_record, instant_of_call, read_argument
 from tracking.rows.options import CallOptions
 from tracking.rows.prompt import PromptKeeper, PromptPolicy
 from tracking.rows.record import LLMUsageRecord
 from tracking.rows.request_type import RequestType
-from tracking.values import unreadable
 
 logger = logging.getLogger("llm_cost_ledger")
 
@@ -148,6 +148,12 @@ class CostTracker:
 
     def _append(self, call: GivenCall, must_raise: bool, hold: Callable[[], bool] | None = None) -> LLMUsageRecord:
         """The row of a call, appended; one that the disk refuses is kept as a refused call, unless `hold` takes it."""
+        if sys.exc_info()[1] is None:
+            return self._append_apart(call, must_raise, hold)
+        with apart_from_what_is_handled():
+            return self._append_apart(call, must_raise, hold)
+
+    def _append_apart(self, call: GivenCall, must_raise: bool, hold: Callable[[], bool] | None) -> LLMUsageRecord:
         line = b""
         try:
             record, line = self._row(call)
@@ -281,7 +287,7 @@ class CostTracker:
         prompt = self._prompts.trace(arguments["prompt"])
         response = response.with_prompt(prompt.chars)
         cost = self._cost(response, occurred_at, attribution["tenant"])
-        attribution["request_type"] = self._request_type(arguments["request_type"])
+        attribution["request_type"] = read_argument("request_type", arguments["request_type"], self._request_type)
         record = build_record(response, cost, prompt, attribution, occurred_at, options)
         if cost.price is not None:
             self._price_files.keep(cost.price)
@@ -300,13 +306,8 @@ class CostTracker:
                 return
         self._files_seen = made
 
-    def _request_type(self, value: object) -> str:
-        try:
-            return RequestType.of(value, self._request_types)
-        except ArgumentError:
-            raise
-        except Exception as error:
-            raise unreadable("request_type", value, error) from error
+    def _request_type(self, value: object, _: str) -> str:
+        return RequestType.of(value, self._request_types)
 
     def _cost(self, response: LLMResponse, at: datetime, tenant: str | None) -> Cost:
         if response.status == "error" and response.usage.token_count is None:

@@ -4,6 +4,7 @@ import gc
 import json
 import signal
 import sys
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import tracking
 from tracking import CostTracker
 
 OURS = str(Path(tracking.__file__).parent)
-DISK = tuple(f"{OURS}/{name}" for name in ("journal", "tracker.py", "many_calls.py"))
+DISK = tuple(f"{OURS}/{name}" for name in ("journal", "tracker.py", "calls"))
 
 
 class TimeLimit(Exception):
@@ -170,6 +171,19 @@ def test_a_handler_that_records_amid_recording_at_any_line_records_as_well(
     assert handled > 50
     assert len(users) == 2 * handled + 2
     assert set(users.values()) == {1}
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, SystemExit, CancelledError, TimeLimit])
+def test_what_the_application_is_handling_is_no_interrupt_of_recording(home: Path, kind: type[BaseException]) -> None:
+    """A call is recorded as its block is left: refused or not, nothing is raised that was raised before."""
+    with CostTracker(home, durability="process", on_error="log") as tracker:
+        try:
+            raise kind
+        except kind:
+            assert record(tracker, 1) is not None
+            assert tracker.record(llm_response=CHAT, prompt="p", request_type="generate_rubric") is None
+    assert tracker.errors == 1
+    assert len(kept_by(home)) == 1
 
 
 def test_a_time_limit_amid_recording_loses_no_acknowledged_row(home: Path, journal_records: JournalReader) -> None:

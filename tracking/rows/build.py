@@ -39,24 +39,24 @@ def attribution_of(user: object, trackable: object, options: CallOptions) -> dic
     Raises:
         ArgumentError: one of them is no such thing, or `options` make the trackable its own parent.
     """
-    reference = _read("trackable", trackable, TrackableRef.of)
+    reference = read_argument("trackable", trackable, TrackableRef.of)
     around = current_attribution()
     around = {**around, **{name: value for name, value in options.items() if value is not None}} if around else options
     parent, tenant = around.get("trackable_parent"), around.get("tenant")
-    parent_reference = None if parent is None else _read("trackable_parent", parent, TrackableRef.of)
+    parent_reference = None if parent is None else read_argument("trackable_parent", parent, TrackableRef.of)
     if parent_reference is not None and parent_reference == reference:
         # In a block about all that belongs to an assignment, a call for the assignment itself belongs to nothing else.
         if options.get("trackable_parent") is not None:
             raise ArgumentError("trackable_parent", "is the trackable itself")
         parent_reference = None
     return {
-        "user_id": _read("user", user, user_id_of),
+        "user_id": read_argument("user", user, user_id_of),
         "trackable_type": reference.type,
         "trackable_id": reference.id,
         "trackable_parent_type": None if parent_reference is None else parent_reference.type,
         "trackable_parent_id": None if parent_reference is None else parent_reference.id,
-        "tenant": None if tenant is None else _read("tenant", tenant, id_text),
-        "tags": None if (tags := around.get("tags")) is None else _read("tags", tags, _tags),
+        "tenant": None if tenant is None else read_argument("tenant", tenant, id_text),
+        "tags": None if (tags := around.get("tags")) is None else read_argument("tags", tags, _tags),
         "trace_id": around.get("trace_id"),
     }
 
@@ -66,7 +66,7 @@ def _tags(tags: object, _: str) -> object:
     return dict(cast("Mapping[object, object]", tags)) or None if isinstance(tags, Mapping) else tags
 
 
-def _read(argument: str, value: object, read: Callable[[object, str], Read]) -> Read:
+def read_argument(argument: str, value: object, read: Callable[[object, str], Read]) -> Read:
     """What is read of an object given by the application, whose own code may fail in its own way."""
     try:
         return read(value, argument)
@@ -93,7 +93,7 @@ def build_record(
     usage, price, cost_usd, option = response.usage, cost.price, cost.cost_usd, options.get
     check_texts(response, attribution["trace_id"], options)
     key = option("idempotency_key")
-    event_key = event_key_of(response, None if key is None else _read("idempotency_key", key, id_text))
+    event_key = event_key_of(response, None if key is None else read_argument("idempotency_key", key, id_text))
     status = response.status if (told := option("status")) is None else cast(object, told)
     if not isinstance(status, str) or len(status) > LONGEST_SHOWN:
         raise ArgumentError("status", f"({shown(status)}) is none of {', '.join(STATUSES)}")
