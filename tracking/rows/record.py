@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -91,7 +92,12 @@ def _is_json_of_assumptions(text: str) -> str:
 
 
 AssumptionsJson = Annotated[str, AfterValidator(_is_json_of_assumptions)]
-CostUsd = Annotated[Decimal, PlainValidator(as_cost_usd)]
+CostUsd = Annotated[
+    Decimal,
+    PlainValidator(as_cost_usd),
+    # pydantic's own writes 0E-12, and warns of having made a text of it.
+    PlainSerializer(plain_digits, return_type=str, when_used="json-unless-none"),
+]
 Identity = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=-MAX_COUNT, le=MAX_COUNT)]
 Sum = Annotated[int, Field(strict=True, ge=-2 * MAX_COUNT, le=2 * MAX_COUNT)]

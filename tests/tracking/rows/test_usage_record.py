@@ -93,6 +93,7 @@ def records(draw: st.DrawFn) -> LLMUsageRecord:
     )
 
 
+@pytest.mark.filterwarnings("error")
 @given(records())
 def test_a_record_comes_back_from_json_as_it_was(record: LLMUsageRecord) -> None:
     back = LLMUsageRecord.model_validate_json(record.model_dump_json())
