@@ -85,11 +85,13 @@ TABLES = ("segments", "retired", "journals", "quarantined", "conflicts", "supers
 
 
 def dump(manifest: Path) -> list[object]:
-    """All that a manifest says, or why it says nothing."""
+    """All that a manifest says, or why it says nothing.
+
+    Not its version: one that seems to be of the version before is brought to today's again, and says the same.
+    """
     try:
         with closing(sqlite3.connect(manifest)) as connection:
-            version = connection.execute("pragma user_version").fetchall()
-            return [version, *(connection.execute(f"select * from {table}").fetchall() for table in TABLES)]
+            return [connection.execute(f"select * from {table}").fetchall() for table in TABLES]
     except (sqlite3.Error, UnicodeDecodeError) as error:
         return [error]
 

@@ -19,6 +19,7 @@ import pytest
 
 from tracking import CostTracker, LLMResponse, LLMUsageRecord
 from tracking.home import Home
+from tracking.journal.writer import JournalWriter, record_line
 from warehouse.building.build import prepare
 from warehouse.building.dbt import dbt_arguments, run_command
 from warehouse.building.publish import publish
@@ -60,6 +61,16 @@ def record(
         occurred_at=at,
         **options,
     )
+
+
+def recorded_by_an_earlier_version(home: Path, user: str) -> LLMUsageRecord:
+    """A call whose ids were not looked at when it was recorded."""
+    with CostTracker(home.with_name("elsewhere")) as tracker:
+        row = record(tracker, body(100)).model_copy(update={"user_id": user, "trackable_id": user})
+    journal = JournalWriter(home / "journal", "process")
+    journal.append(record_line(row, None))
+    journal.close()
+    return row
 
 
 def record_month(tracker: CostTracker, calls: int = 60) -> list[LLMUsageRecord]:

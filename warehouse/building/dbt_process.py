@@ -29,8 +29,8 @@ def run(arguments: Sequence[str], manifest: "Manifest | None" = None) -> int:
     from dbt.cli.main import dbtRunner
 
     # dbt's own logger makes a line of each of a build's 7,300 events before it looks at its level.
-    as_json = os.environ.get("DBT_LOG_FORMAT") == "json"
-    callbacks, options = ([], []) if as_json else ([_say_event], ["--log-level", "none"])
+    by_itself = "--quiet" in arguments or os.environ.get("DBT_LOG_FORMAT") == "json"
+    callbacks, options = ([], []) if by_itself else ([_say_event], ["--log-level", "none"])
     dbt: Any = dbtRunner(manifest, callbacks)
     result = dbt.invoke([*options, *arguments])
     if result.exception is not None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import typer
 from commands import WHO, as_json, assert_one_complaint
-from ledgers import body, llm_cost, llm_cost_process, record, visible
+from ledgers import body, llm_cost, llm_cost_process, record, recorded_by_an_earlier_version, visible
 
 import warehouse
 from tracking import CostTracker, LLMUsageRecord
 from tracking.home import Home
-from tracking.journal.writer import JournalWriter, record_line
 from warehouse.cli import app
 from warehouse.cli.demo import _claim
 
@@ -35,16 +34,6 @@ CUTS = {
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("command") / "home"
-
-
-def recorded_by_an_earlier_version(home: Path, user: str) -> LLMUsageRecord:
-    """A call whose ids were not looked at when it was recorded."""
-    with CostTracker(home.with_name("elsewhere")) as tracker:
-        row = record(tracker, body(100)).model_copy(update={"user_id": user, "trackable_id": user})
-    journal = JournalWriter(home / "journal", "process")
-    journal.append(record_line(row, None))
-    journal.close()
-    return row
 
 
 @pytest.fixture(scope="module")
