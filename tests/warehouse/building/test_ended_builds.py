@@ -76,7 +76,7 @@ def test_dbt_ends_with_the_build_that_started_it_and_the_next_build_is_not_distu
         readable: dict[str, str] = {}
         children: list[int] = []
         deadline = time.monotonic() + 300
-        while not (children and (home.dbt / "logs" / "dbt.log").exists()) and time.monotonic() < deadline:
+        while not (children and (home.dbt / "target" / "manifest.json").exists()) and time.monotonic() < deadline:
             children = children or children_of(running.pid)
             readable |= modes(home)
             assert running.poll() is None, running.communicate()
@@ -90,7 +90,7 @@ def test_dbt_ends_with_the_build_that_started_it_and_the_next_build_is_not_distu
         assert readable == {}
         with building(home):
             pass
-        (home.dbt / "logs" / "dbt.log").unlink()
+        (home.dbt / "target" / "manifest.json").unlink()
     build(home)
     assert modes(home) == {}
     with open_warehouse(home) as warehouse:
